@@ -1,0 +1,157 @@
+"""The block: a function from rows to rows, with a name, settings and books."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from kfp_sdg.blocks.account import Account
+from kfp_sdg.errors import BlockError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset
+
+    from kfp_sdg.blocks.context import PipelineContext
+    from kfp_sdg.spec import PipelineSpec
+
+BlockClass = TypeVar("BlockClass", bound=type)
+
+
+class BlockRegistry:
+    """The block types there are, by the name that pipelines use for them."""
+
+    _types: ClassVar[dict[str, type]] = {}
+
+    @classmethod
+    def register(cls, block_name: str) -> Callable[[BlockClass], BlockClass]:
+        """Return a decorator that makes a class known under a name.
+
+        Args:
+            block_name: What pipelines write as ``type``.
+        """
+
+        def decorate(block_class: BlockClass) -> BlockClass:
+            cls._types[block_name] = block_class
+            return block_class
+
+        return decorate
+
+    @classmethod
+    def get_registry(cls) -> dict[str, type]:
+        """Return the types registered so far by name."""
+        return cls._types
+
+
+class Block:
+    """Base of all blocks.
+
+    A block of ours implements ``apply`` on Arrow tables and is given ``generate``. A custom block
+    written for InstructLab implements ``generate`` on ``datasets.Dataset`` and is given ``apply``.
+
+    Attributes:
+        row_wise: Whether an output row depends on one input row only, so that the rows may be
+            split over chunks and shards; False for a block that must see the whole dataset.
+        ctx: The run's settings.
+        pipe: The pipeline the block is part of; it holds the files that blocks refer to.
+        block_name: The block's name in the pipeline.
+    """
+
+    row_wise: ClassVar[bool] = False
+
+    def __init__(self, ctx: PipelineContext, pipe: PipelineSpec, block_name: str) -> None:
+        """Keep what every block needs; settings are the subclass's further keyword arguments."""
+        self.ctx = ctx
+        self.pipe = pipe
+        self.block_name = block_name
+
+    def apply(self, table: pa.Table, account: Account) -> pa.Table:
+        """Turn input rows into output rows.
+
+        Args:
+            table: The input rows; not changed.
+            account: The books; the block notes what it added, filtered and rejected.
+
+        Returns:
+            The output rows, in the order of the input rows they came from. With no input rows the
+            result has no rows and the columns it would have had.
+
+        Raises:
+            BlockError: The block cannot work on such rows (a column is missing, a name is taken).
+            TeacherError: The teacher cannot be used.
+        """
+        from kfp_sdg.blocks.dataset import from_dataset, to_dataset
+
+        return from_dataset(self.generate(to_dataset(table)))
+
+    def generate(self, samples: Dataset) -> Dataset:
+        """Turn input rows into output rows: the public face of ``apply``.
+
+        Args:
+            samples: The input rows.
+
+        Returns:
+            The output rows. Rejected rows are left out with a warning; use the engine to keep them.
+        """
+        from kfp_sdg.blocks.dataset import from_dataset, to_dataset, warn_of_rejections
+
+        account = Account()
+        result = to_dataset(self.apply(from_dataset(samples), account))
+        warn_of_rejections(self.block_name, account)
+        return result
+
+    def columns_after(self, columns: Sequence[str]) -> list[str] | None:
+        """Tell which columns the output has, without doing the work.
+
+        This finds a missing column before the first token is paid for.
+
+        Args:
+            columns: The input's columns.
+
+        Returns:
+            The output's columns in order, or None where the block cannot know (custom blocks).
+
+        Raises:
+            BlockError: A column that the block needs is missing, or a name it makes is taken.
+        """
+        return None
+
+    def require(self, columns: Sequence[str], needed: Iterable[str]) -> None:
+        """Raise a ``BlockError`` unless the needed columns are all there."""
+        missing = [name for name in dict.fromkeys(needed) if name not in columns]
+        if missing:
+            raise self.error(
+                f"missing column{'s' if len(missing) > 1 else ''} "
+                f"{', '.join(map(repr, missing))}; the rows have {', '.join(columns) or 'none'}"
+            )
+
+    def forbid(self, columns: Sequence[str], new: Iterable[str]) -> None:
+        """Raise a ``BlockError`` if a column that the block makes is already there."""
+        taken = [name for name in new if name in columns]
+        if taken:
+            raise self.error(
+                f"cannot make column{'s' if len(taken) > 1 else ''} "
+                f"{', '.join(map(repr, taken))}: the rows already have "
+                f"{'it' if len(taken) == 1 else 'them'}; choose another name or drop the old one"
+            )
+
+    def error(self, message: str, *, row: int | None = None) -> BlockError:
+        """Return a ``BlockError`` that names this block."""
+        return BlockError(
+            message, block_name=self.block_name, block_type=self.type_name, row=row
+        )
+
+    @property
+    def type_name(self) -> str:
+        """The name this block's class is registered under; the class's own name if it is not."""
+        for name, block_class in BlockRegistry.get_registry().items():
+            if block_class is type(self):
+                return name
+        return type(self).__name__
+
+    def _load_config(self, config_path: str) -> dict[str, Any]:
+        """Return a config file's mapping (the name that InstructLab's custom blocks call)."""
+        return dict(self.pipe.file(config_path, block_name=self.block_name).content)
+
+
+register = BlockRegistry.register

@@ -1,0 +1,53 @@
+"""What a run tells its blocks: the teacher, its model, and the run's own settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from kfp_sdg.teacher import TeacherPool, Usage
+
+
+class Progress(Protocol):
+    """Somebody who watches a block work. Called from the teacher's thread; must be quick."""
+
+    def advance(self, rows: int, *, rejected: int, usage: Usage) -> None:
+        """Take note of further input rows that are done.
+
+        Args:
+            rows: Input rows finished since the last call.
+            rejected: Rows rejected since the last call.
+            usage: What their answers cost.
+        """
+
+
+class NoProgress:
+    """Nobody watches."""
+
+    def advance(self, rows: int, *, rejected: int, usage: Usage) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineContext:
+    """A run's settings, the same for all of its blocks.
+
+    Attributes:
+        teachers: The model servers; None for pipelines that ask no model.
+        model_family: The chat format to use, over the blocks' own; None lets each block say.
+        model_id: The model to ask, over the blocks' own; None lets each block say.
+        num_instructions_to_generate: What ``n: scaled`` stands for.
+        max_num_tokens: ``max_tokens`` of blocks that do not set their own.
+        constrain: Send a grammar with each request so that answers parse, unless a block says
+            otherwise in its ``gen_kwargs``.
+        progress: Who is told of finished rows.
+    """
+
+    teachers: TeacherPool | None = None
+    model_family: str | None = None
+    model_id: str | None = None
+    num_instructions_to_generate: int | None = None
+    max_num_tokens: int = 4096
+    constrain: bool = False
+    progress: Progress = field(default_factory=NoProgress)

@@ -1,0 +1,79 @@
+"""The teachers of one process: which server answers which model, on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Mapping
+from types import TracebackType
+from typing import Any, TypeVar
+
+from kfp_sdg.teacher.model import Teacher
+
+T = TypeVar("T")
+
+
+class TeacherPool:
+    """Every teacher of a run, and the one event loop that all of their requests share.
+
+    Blocks are synchronous; their requests run concurrently on the pool's loop, which lives in a
+    thread of its own, so that any caller may use it, whether or not it has a loop itself.
+    """
+
+    def __init__(self, default: Teacher, endpoints: Mapping[str, Teacher] | None = None) -> None:
+        """Start the loop.
+
+        Args:
+            default: The teacher for every model without an endpoint of its own.
+            endpoints: Further teachers by the model id they answer.
+        """
+        self._default = default
+        self._endpoints = dict(endpoints or {})
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="kfp-sdg-teacher", daemon=True
+        )
+        self._thread.start()
+
+    def has_endpoint(self, model_id: str | None) -> bool:
+        """Tell whether the run names a server for this very model."""
+        return model_id in self._endpoints
+
+    def teacher(self, model_id: str | None) -> Teacher:
+        """Return the teacher that answers for a model."""
+        return self._endpoints.get(model_id or "", self._default)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the pool's loop and wait for it.
+
+        An interrupt of the caller (Ctrl-C) cancels the coroutine before it is passed on.
+        """
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Close every teacher and stop the loop; calling it again does nothing."""
+        if self._loop.is_closed():
+            return
+        for teacher in {id(t): t for t in (self._default, *self._endpoints.values())}.values():
+            self.run(teacher.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def __enter__(self) -> TeacherPool:
+        """Return the pool itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the pool."""
+        self.close()
