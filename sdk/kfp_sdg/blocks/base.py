@@ -116,6 +116,16 @@ class Block:
         """
         return None
 
+    def prepare(self) -> None:
+        """Check what can be checked before the first row: that the teacher serves the model.
+
+        The engine calls this on every block of a run before any block does paid work.
+
+        Raises:
+            BlockError: The block's settings cannot work in this run.
+            TeacherError: The teacher cannot be used.
+        """
+
     def require(self, columns: Sequence[str], needed: Iterable[str]) -> None:
         """Raise a ``BlockError`` unless the needed columns are all there."""
         missing = [name for name in dict.fromkeys(needed) if name not in columns]
