@@ -1,0 +1,1 @@
+"""One component per block type: rows in, rows and rejected rows out."""

@@ -1,0 +1,59 @@
+"""Any registered block type as a component."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="ghcr.io/kfp-sdg/kfp-sdg-runtime:v0.1.0", install_kfp_package=False)
+def custom(
+    rows: dsl.Input[dsl.Dataset],
+    output_rows: dsl.Output[dsl.Dataset],
+    rejected_rows: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+    preview: dsl.Output[dsl.Markdown],
+    block_type: str,
+    config: str = "{}",
+    block_name: str = "custom",
+    drop_columns: str = "[]",
+    drop_duplicates: str = "[]",
+    files: str = "{}",
+    plugins: str = "[]",
+    teacher_url: str = "",
+    model_id: str = "",
+    model_family: str = "",
+    teacher_endpoints: str = "{}",
+    num_instructions_to_generate: int = 30,
+    max_num_tokens: int = 4096,
+    max_concurrency: int = 32,
+    constrain: bool = False,
+):
+    """Run a block of any registered type, also of a plugin's.
+
+    The plugin's package must be in the image; its block types come from entry points or from the
+    modules named here.
+
+    Args:
+        rows: The rows to work on.
+        output_rows: The block's output rows.
+        rejected_rows: Rows that could not be used, with the reason.
+        metrics: Rows in and out, requests, tokens, seconds.
+        preview: Counts and the first rows, for the dashboard.
+        block_type: Registered type of the block.
+        config: JSON object of the block's settings.
+        block_name: The block's name in the pipeline.
+        drop_columns: JSON list of columns to drop from the output.
+        drop_duplicates: JSON list of columns no two output rows may agree in.
+        files: JSON object of the files that the settings name, by their path.
+        plugins: JSON list of Python modules that register block types.
+        teacher_url: Base URL of the teacher's OpenAI-compatible server, with /v1.
+        model_id: Model to ask, over the block's own.
+        model_family: Chat format of that model, over the block's own.
+        teacher_endpoints: JSON object of further teachers: model id to base URL.
+        num_instructions_to_generate: What `n: scaled` in gen_kwargs stands for.
+        max_num_tokens: Longest answer, in tokens, without a max_tokens of its own.
+        max_concurrency: Most requests in flight at the teacher.
+        constrain: Send a grammar so that answers parse by construction.
+    """
+    inputs = dict(locals())
+    from kfp_sdg.runtime.task import run_custom_task
+
+    run_custom_task(**inputs)

@@ -1,0 +1,5 @@
+"""Copy the column that another column chooses."""
+
+from .component import selector
+
+__all__ = ["selector"]

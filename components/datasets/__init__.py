@@ -1,0 +1,1 @@
+"""Components that bring datasets into a pipeline and together."""
