@@ -6,4 +6,12 @@ This package knows no datasets, no blocks and no HTTP.
 from kfp_sdg.errors import Position, Problem, SpecError
 from kfp_sdg.spec.model import BlockSpec, ConfigFile, PipelineSpec, SourceMap
 
-__all__ = ["BlockSpec", "ConfigFile", "PipelineSpec", "Position", "Problem", "SourceMap", "SpecError"]
+__all__ = [
+    "BlockSpec",
+    "ConfigFile",
+    "PipelineSpec",
+    "Position",
+    "Problem",
+    "SourceMap",
+    "SpecError",
+]
