@@ -1,0 +1,24 @@
+"""The engine: run a pipeline over a dataset in one process, and keep the books.
+
+This package knows no KFP, no Kubernetes and no terminal: who wants to watch passes an observer.
+"""
+
+from kfp_sdg.engine.block import BlockOutcome, make_block, run_block
+from kfp_sdg.engine.columns import check_columns
+from kfp_sdg.engine.observer import Observer
+from kfp_sdg.engine.pipeline import RunResult, run
+from kfp_sdg.engine.results import check_output, folder_names, read_run, write_run
+
+__all__ = [
+    "BlockOutcome",
+    "Observer",
+    "RunResult",
+    "check_columns",
+    "check_output",
+    "folder_names",
+    "make_block",
+    "read_run",
+    "run",
+    "run_block",
+    "write_run",
+]

@@ -1,0 +1,67 @@
+"""Find a missing column before the first token is paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kfp_sdg.engine.block import make_block
+
+if TYPE_CHECKING:
+    from kfp_sdg.blocks import Block, PipelineContext
+    from kfp_sdg.spec import BlockSpec, PipelineSpec
+
+
+def check_columns(
+    spec: PipelineSpec, columns: Sequence[str], context: PipelineContext
+) -> list[str] | None:
+    """Walk a pipeline's columns from its input to its output, without doing any work.
+
+    Args:
+        spec: The pipeline.
+        columns: The columns of its input.
+        context: The run's settings.
+
+    Returns:
+        The columns of its output, or None where a block (a custom one) cannot know them.
+
+    Raises:
+        BlockError: A block needs a column that is not there or makes one that is, or cannot be
+            set up.
+    """
+    blocks = [make_block(block, spec, context) for block in spec.blocks]
+    return walk_columns(list(zip(spec.blocks, blocks, strict=True)), columns)
+
+
+def walk_columns(
+    blocks: Sequence[tuple[BlockSpec, Block]], columns: Sequence[str]
+) -> list[str] | None:
+    """Do what ``check_columns`` does for blocks that have been made already."""
+    known: list[str] | None = list(columns)
+    for block_spec, block in blocks:
+        if known is None:
+            return None
+        known = block.columns_after(known)
+        if known is not None:
+            known = [name for name in known if name not in block_spec.drop_columns]
+            require_duplicate_columns(block_spec, block, known)
+    return known
+
+
+def require_duplicate_columns(block_spec: BlockSpec, block: Block, columns: Sequence[str]) -> None:
+    """Raise a ``BlockError`` unless all columns of ``drop_duplicates`` are there.
+
+    Args:
+        block_spec: The block's entry in the pipeline.
+        block: The block.
+        columns: The columns of its output, ``drop_columns`` gone.
+    """
+    missing = [name for name in block_spec.drop_duplicates if name not in columns]
+    if not missing:
+        return
+    dropped = [name for name in missing if name in block_spec.drop_columns]
+    hint = f"; {', '.join(map(repr, dropped))} is dropped by drop_columns before" if dropped else ""
+    raise block.error(
+        f"drop_duplicates names {', '.join(map(repr, missing))}, but the block's rows have "
+        f"{', '.join(columns) or 'no columns'}{hint}"
+    )

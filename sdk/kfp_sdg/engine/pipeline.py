@@ -1,0 +1,121 @@
+"""Run a whole pipeline in this process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from kfp_sdg.engine.block import BlockOutcome, make_block, work
+from kfp_sdg.engine.columns import walk_columns
+from kfp_sdg.engine.observer import ObservedProgress, Observer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset
+
+    from kfp_sdg.blocks import PipelineContext
+    from kfp_sdg.spec import PipelineSpec
+    from kfp_sdg.storage import HistoryEntry
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What came of a run.
+
+    Attributes:
+        rows: The rows that the last block put out.
+        rejected: The rejected rows by the name of the block that rejected them, only where there
+            are any.
+        history: The books of every block, in order.
+    """
+
+    rows: pa.Table
+    rejected: Mapping[str, pa.Table] = field(default_factory=dict)
+    history: tuple[HistoryEntry, ...] = ()
+
+    def and_then(self, outcome: BlockOutcome) -> RunResult:
+        """Return the result with a further block's outcome."""
+        rejected = dict(self.rejected)
+        if outcome.rejected.num_rows:
+            rejected[outcome.entry.block] = outcome.rejected
+        return RunResult(outcome.rows, rejected, (*self.history, outcome.entry))
+
+
+def run(
+    spec: PipelineSpec,
+    rows: pa.Table | Dataset,
+    context: PipelineContext,
+    *,
+    observer: Observer | None = None,
+) -> RunResult:
+    """Run a pipeline over rows.
+
+    All blocks are made, their columns are followed from the input to the output, and their teachers
+    are checked before any block works. An empty input flows through and keeps its columns; a
+    pipeline without blocks returns its input.
+
+    Args:
+        spec: The pipeline.
+        rows: The input rows.
+        context: The run's settings; its ``progress`` is told of finished rows too.
+        observer: Who watches the run, and takes what was finished should it fail.
+
+    Returns:
+        The output rows, the rejected rows, and the books. No row left is not an error, but warned
+        of.
+
+    Raises:
+        BlockError: A block cannot be set up or cannot work on its rows.
+        TeacherError: The teacher cannot be used.
+    """
+    observer = observer or Observer()
+    watched = replace(context, progress=ObservedProgress(context.progress, observer))
+    blocks = [(block_spec, make_block(block_spec, spec, watched)) for block_spec in spec.blocks]
+    result = RunResult(_as_table(rows))
+    walk_columns(blocks, result.rows.column_names)
+    for _, block in blocks:
+        block.prepare()
+
+    for index, (block_spec, block) in enumerate(blocks, start=1):
+        observer.block_started(
+            index, len(blocks), block_spec.name, block_spec.type, result.rows.num_rows
+        )
+        try:
+            outcome = work(block_spec, block, result.rows)
+        except BaseException:
+            observer.run_stopped(result, block_spec.name)
+            raise
+        result = result.and_then(outcome)
+        observer.block_finished(outcome.entry)
+        _warn_if_emptied(outcome.entry)
+    return result
+
+
+def _as_table(rows: Any) -> pa.Table:
+    """Return the rows as an Arrow table."""
+    import pyarrow as pa
+
+    if isinstance(rows, pa.Table):
+        return rows
+    from kfp_sdg.blocks.dataset import from_dataset
+
+    return from_dataset(rows)
+
+
+def _warn_if_emptied(entry: HistoryEntry) -> None:
+    """Warn of a block that was given rows and left none."""
+    if entry.rows_in and not entry.rows_out:
+        reasons = ", ".join(f"{reason}: {n}" for reason, n in entry.rejected_by_reason.items())
+        logger.warning(
+            "block %r left no rows: of %d rows in and %d added, %d were filtered and %d rejected%s",
+            entry.block,
+            entry.rows_in,
+            entry.added,
+            entry.filtered,
+            entry.rejected,
+            f" ({reasons})" if reasons else "",
+        )
