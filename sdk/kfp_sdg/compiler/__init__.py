@@ -1,0 +1,11 @@
+"""From a pipeline spec to a KFP pipeline: its graph, its files, and a run on KFP's local runner.
+
+Importing this package is cheap: KFP is loaded where a pipeline is compiled or run.
+"""
+
+from __future__ import annotations
+
+from kfp_sdg.compiler.graph import compile_pipeline
+from kfp_sdg.compiler.package import CompiledPipeline
+
+__all__ = ["CompiledPipeline", "compile_pipeline"]

@@ -1,0 +1,118 @@
+"""What each task is given: a block's settings and files, and the run's parameters, by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kfp_sdg.blocks.catalog import BUILTIN_BLOCKS, block_class
+from kfp_sdg.errors import Problem, SpecError
+from kfp_sdg.runtime.encoding import config_inputs, dump_json, encode_config
+
+if TYPE_CHECKING:
+    from kfp_sdg.runtime.encoding import Scalar
+    from kfp_sdg.spec import BlockSpec, PipelineSpec
+
+_LARGEST = 100_000
+"""Bytes of JSON that a task's constants may have. KFP hands a task all of its inputs in a single
+command line argument, for which Linux allows 131072 bytes; the rest is for URLs and paths."""
+
+
+def block_arguments(
+    block: BlockSpec,
+    spec: PipelineSpec,
+    inputs: Iterable[str],
+    *,
+    run: Mapping[str, Any],
+    plugins: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Return the arguments of a block's task, the rows aside.
+
+    Args:
+        block: The block.
+        spec: The pipeline it is part of.
+        inputs: The names of its component's inputs; an input that nothing is known for keeps the
+            component's default.
+        run: What the component's other inputs are given: KFP's channels by parameter name.
+        plugins: Modules to import for custom block types.
+
+    Raises:
+        SpecError: A setting cannot travel as a component input, or all of them are too large.
+    """
+    files = {path: spec.files[path].content for path in _files_of(block, spec)}
+    known: dict[str, Scalar] = {
+        "block_name": block.name,
+        "drop_columns": dump_json(list(block.drop_columns)),
+        "drop_duplicates": dump_json(list(block.drop_duplicates)),
+        "files": dump_json(files),
+        "plugins": dump_json(list(plugins)),
+        **_settings(block),
+    }
+    constants = {name: value for name, value in known.items() if name in inputs}
+    if "{{" in block.name:
+        raise SpecError(
+            Problem(
+                "its name has two opening braces in a row, which workflow engines take for a "
+                "template of theirs",
+                block.source.at("name"),
+                block=block.name,
+                code="braces",
+            )
+        )
+    _require_fit(block, constants, files)
+    return constants | {name: value for name, value in run.items() if name in inputs}
+
+
+def _settings(block: BlockSpec) -> dict[str, Scalar]:
+    """Return a block's settings as component inputs."""
+    if block.type not in BUILTIN_BLOCKS:
+        return {"block_type": block.type, "config": dump_json(dict(block.config))}
+    return encode_config(
+        block.config,
+        config_inputs(block_class(block.type)),
+        block_name=block.name,
+        source=block.source,
+    )
+
+
+def _files_of(block: BlockSpec, spec: PipelineSpec) -> list[str]:
+    """Return the paths of the pipeline's files that a block refers to, in its settings' order."""
+    return [text for text in dict.fromkeys(_texts(block.config)) if text in spec.files]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text of a setting, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for entry in value.values():
+            yield from _texts(entry)
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _texts(entry)
+
+
+def _require_fit(
+    block: BlockSpec, constants: Mapping[str, Scalar], files: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Raise a ``SpecError`` unless a task's constants fit into a command line argument."""
+    size = len(json.dumps(constants))
+    if size <= _LARGEST:
+        return
+    if files:
+        largest = max(files, key=lambda path: len(json.dumps(files[path])))
+        blame = f"; the largest of its files is {largest!r}"
+    else:
+        blame = ""
+    raise SpecError(
+        Problem(
+            f"its settings and files make {size:,} bytes as the inputs of a task{blame}",
+            block.source.at("config"),
+            block=block.name,
+            expected=f"at most {_LARGEST:,} bytes, since a task gets all of its inputs in one "
+            "command line argument",
+            suggestion="shorten the file, or split the block",
+            code="too-large",
+        )
+    )

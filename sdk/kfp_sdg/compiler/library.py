@@ -1,0 +1,84 @@
+"""The components that tasks are made of, loaded from what the distribution ships."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from kfp_sdg.blocks.catalog import BUILTIN_BLOCKS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kfp.dsl.yaml_component import YamlComponent
+
+LOAD = "datasets/load"
+CUSTOM = "blocks/custom"
+"""The component that runs a block type which is not ours, from a plugin."""
+
+
+class ComponentLibrary:
+    """Components by their folder; each ``component.yaml`` is parsed once."""
+
+    def __init__(self) -> None:
+        """Start with nothing loaded."""
+        self._components: dict[str, YamlComponent] = {}
+
+    def component(self, folder: str) -> YamlComponent:
+        """Return a component.
+
+        Args:
+            folder: Its folder under ``components``: "blocks/llm".
+        """
+        if folder not in self._components:
+            from kfp.components import load_component_from_text
+
+            file = resources.files("kfp_sdg.components").joinpath(folder, "component.yaml")
+            text = file.read_text(encoding="utf-8")
+            self._components[folder] = load_component_from_text(text)
+        return self._components[folder]
+
+    def component_for_task(self, folder: str, task_name: str) -> YamlComponent:
+        """Return a component whose tasks are called ``task_name``.
+
+        KFP names a task after its component, and a display name does not change that. The name is
+        replaced in the loaded component: replaced in the YAML text, KFP no longer finds the
+        component's container and wraps it in a pipeline of its own, one more pod per block.
+
+        Args:
+            folder: The component's folder under ``components``.
+            task_name: The task's name, valid for Kubernetes and unique in its pipeline.
+        """
+        component = copy.copy(self.component(folder))
+        component.component_spec = dataclasses.replace(component.component_spec, name=task_name)
+        component.name = task_name
+        return component
+
+    def inputs(self, folder: str) -> frozenset[str]:
+        """Return the names of a component's inputs."""
+        return frozenset(self.component(folder).component_spec.inputs or ())
+
+    def asks_teacher(self, block_type: str, config: Mapping[str, Any]) -> bool:
+        """Tell whether a block asks a teacher: its component has an input for the teacher's URL.
+
+        An IterBlock does if the block that it repeats does; a block type that is not ours may.
+
+        Args:
+            block_type: The type as pipelines write it.
+            config: The block's settings.
+        """
+        if block_type == "IterBlock":
+            return self.asks_teacher(str(config.get("block_type")), {})
+        return "teacher_url" in self.inputs(component_folder(block_type))
+
+
+def component_folder(block_type: str) -> str:
+    """Return the folder of the component that runs blocks of a type.
+
+    Args:
+        block_type: The type as pipelines write it.
+    """
+    module = BUILTIN_BLOCKS.get(block_type)
+    return f"blocks/{module.rpartition('.')[2]}" if module else CUSTOM

@@ -1,0 +1,134 @@
+"""The run form: the parameters that a compiled pipeline asks for when it is started.
+
+Whatever changes rows is a parameter, because KFP's cache knows a task by its parameters and not by
+its environment. A credential never is: KFP logs parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kfp_sdg.spec import BlockSpec
+
+TEACHER_SECRET = "teacher_secret"  # noqa: S105 - the name of a parameter that names a Secret
+SCALED = "scaled"
+"""What ``n`` says in a block's settings for "as many as the run's number of instructions"."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunParameter:
+    """One field of the run form.
+
+    Attributes:
+        name: The parameter's name.
+        type: ``str``, ``int`` or ``bool``.
+        description: What the form says about it.
+        default: The value that the form starts with; None where the person has to give one.
+            Never None for a field that may stay empty: that is ``""``, because KFP's local runner
+            cannot pass a missing optional value on.
+    """
+
+    name: str
+    type: type
+    description: str
+    default: str | int | bool | None = None
+
+
+_ROWS = (
+    RunParameter(
+        "input_uri",
+        str,
+        "The rows to start from: the address of a .jsonl, .json, .csv or .parquet file or of a "
+        "dataset folder. Empty where seed_samples gives the rows.",
+        "",
+    ),
+    RunParameter(
+        "seed_samples",
+        str,
+        "The rows to start from, written out: a JSON list of objects with the same keys. Empty "
+        "where input_uri names them.",
+        "",
+    ),
+)
+_TEACHER = (
+    RunParameter(
+        "teacher_url",
+        str,
+        "The base URL of the teacher's OpenAI-compatible server, up to and including /v1.",
+    ),
+    RunParameter(
+        "model_id",
+        str,
+        "The model to ask, over what the blocks say. Empty: each block's own model, else the "
+        "only one that the server has.",
+        "",
+    ),
+    RunParameter(
+        "model_family",
+        str,
+        "The chat format of the model: merlinite, granite, mixtral, mistral, llama, blank, or "
+        "chat for the server's own template. Empty: what each block says.",
+        "",
+    ),
+    RunParameter(
+        "teacher_endpoints",
+        str,
+        "Further teachers: a JSON object from model id to base URL. Blocks that name one of these "
+        "models are answered there.",
+        "{}",
+    ),
+    RunParameter(
+        TEACHER_SECRET,
+        str,
+        "The Kubernetes Secret with the teacher's API key under api_token or api_key. It need not "
+        "exist where the server asks for no key.",
+        "kfp-sdg-teacher",
+    ),
+    RunParameter(
+        "max_num_tokens",
+        int,
+        "The longest answer, in tokens, of blocks that set no max_tokens of their own.",
+        4096,
+    ),
+    RunParameter(
+        "max_concurrency",
+        int,
+        "The most requests that one task has in flight at the teacher.",
+        32,
+    ),
+    RunParameter(
+        "constrain",
+        bool,
+        "Send a grammar with each request so that answers parse by construction. The server must "
+        "know grammars (vLLM, llama.cpp).",
+        False,
+    ),
+)
+_INSTRUCTIONS = RunParameter(
+    "num_instructions_to_generate",
+    int,
+    "How many instructions to generate from each row: what 'n: scaled' in the pipeline stands for.",
+    30,
+)
+
+
+def run_parameters(asking: Sequence[BlockSpec]) -> tuple[RunParameter, ...]:
+    """Return the parameters that a pipeline needs, those without a default first.
+
+    Args:
+        asking: The pipeline's blocks that ask a teacher.
+    """
+    if not asking:
+        return _ROWS
+    scaled = any(_is_scaled(block.config) for block in asking)
+    return (*_TEACHER[:1], *_ROWS, *_TEACHER[1:], *((_INSTRUCTIONS,) if scaled else ()))
+
+
+def _is_scaled(value: Any) -> bool:
+    """Tell whether settings say ``n: scaled`` at any depth (an IterBlock holds another block's)."""
+    if isinstance(value, Mapping):
+        return value.get("n") == SCALED or any(_is_scaled(entry) for entry in value.values())
+    return False
