@@ -1,0 +1,108 @@
+"""Templates: Jinja in its sandbox, where a missing variable is an error and None is no text."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, TYPE_CHECKING
+
+from jinja2 import StrictUndefined, TemplateSyntaxError, meta, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from kfp_sdg.errors import SdgError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class PromptError(SdgError):
+    """A template, a parser or a chat format cannot be used; blocks add where it happened."""
+
+
+def _empty_for_none(value: Any) -> Any:
+    return "" if value is None else value
+
+
+_environment = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined,
+    finalize=_empty_for_none,
+    autoescape=False,
+)
+
+
+class PromptTemplate:
+    """A compiled template.
+
+    Attributes:
+        source: The template's text.
+        variables: Every variable the template may ask for.
+        required: Those that it asks for whatever the values are; the others stand in a branch or a
+            loop, or are tested with ``is defined`` or given a ``default``.
+    """
+
+    def __init__(self, source: str) -> None:
+        """Compile a template.
+
+        Args:
+            source: Jinja text.
+
+        Raises:
+            PromptError: It is not valid Jinja; the message has the line within the template.
+        """
+        self.source = source
+        try:
+            tree = _environment.parse(source)
+            self._template = _environment.from_string(source)
+        except TemplateSyntaxError as error:
+            raise PromptError(f"line {error.lineno}: {error.message}") from error
+        self.variables = frozenset(meta.find_undeclared_variables(tree))
+        self.required = self.variables & set(_asked_for(tree)) - set(_optional(tree))
+
+    def render(self, *args: Mapping[str, Any], **values: Any) -> str:
+        """Return the text for some values.
+
+        Args:
+            *args: At most one mapping of values by variable name.
+            **values: Further values.
+
+        Raises:
+            PromptError: A variable is missing, or the template fails on these values.
+        """
+        try:
+            return self._template.render(*args, **values)
+        except Exception as error:  # a template is the user's program; it may fail in any way
+            raise PromptError(f"{type(error).__name__}: {error}") from error
+
+
+@lru_cache(maxsize=256)
+def compile_template(source: str) -> PromptTemplate:
+    """Return the compiled template of a text, the same object for the same text.
+
+    Raises:
+        PromptError: It is not valid Jinja.
+    """
+    return PromptTemplate(source)
+
+
+def _asked_for(node: nodes.Node) -> list[str]:
+    """Return the names that are read outside of branches and loops."""
+    names = [node.name] if isinstance(node, nodes.Name) else []
+    if isinstance(node, nodes.If | nodes.CondExpr):
+        return names + _asked_for(node.test)
+    if isinstance(node, nodes.For):
+        return names + _asked_for(node.iter)
+    if isinstance(node, nodes.And | nodes.Or):
+        return names + _asked_for(node.left)
+    if isinstance(node, nodes.Macro):
+        return names
+    for child in node.iter_child_nodes():
+        names += _asked_for(child)
+    return names
+
+
+def _optional(tree: nodes.Node) -> list[str]:
+    """Return the names that the template itself provides for being missing."""
+    guards = [
+        *(t for t in tree.find_all(nodes.Test) if t.name in {"defined", "undefined"}),
+        *(f for f in tree.find_all(nodes.Filter) if f.name in {"default", "d"}),
+    ]
+    return [guard.node.name for guard in guards if isinstance(guard.node, nodes.Name)]
