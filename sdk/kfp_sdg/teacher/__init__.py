@@ -3,6 +3,7 @@
 This package knows no rows and no blocks.
 """
 
+from kfp_sdg.teacher.connection import connect
 from kfp_sdg.teacher.model import (
     Answer,
     Choice,
@@ -12,7 +13,9 @@ from kfp_sdg.teacher.model import (
     TokenLogprobs,
     Usage,
 )
+from kfp_sdg.teacher.options import TeacherOptions
 from kfp_sdg.teacher.pool import TeacherPool
+from kfp_sdg.teacher.preflight import only_model, require_model
 
 __all__ = [
     "Answer",
@@ -20,7 +23,11 @@ __all__ = [
     "Message",
     "Request",
     "Teacher",
+    "TeacherOptions",
     "TeacherPool",
     "TokenLogprobs",
     "Usage",
+    "connect",
+    "only_model",
+    "require_model",
 ]

@@ -1,0 +1,79 @@
+"""What a server has, learned without paying for a generation."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from kfp_sdg.errors import TeacherError
+from kfp_sdg.teacher.faults import read_json, server_message
+from kfp_sdg.teacher.sender import NO_SUCH_ENDPOINT, Sender
+
+if TYPE_CHECKING:
+    from kfp_sdg.teacher.transport import Reply
+
+
+class Discovery:
+    """The models and endpoints of one server; each is asked for once."""
+
+    def __init__(self, sender: Sender) -> None:
+        """Ask through this sender."""
+        self._sender = sender
+        self._models: tuple[str, ...] | None = None
+        self._completions: bool | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def models(self) -> tuple[str, ...]:
+        """Return the model names that the server lists; empty where it has no such list.
+
+        Raises:
+            TeacherError: The server cannot be reached, wants a key, or sends no list of models.
+        """
+        async with self._one_at_a_time:
+            if self._models is None:
+                reply = await self._sender.question("/models")
+                self._models = () if reply.status in NO_SUCH_ENDPOINT else self._names(reply)
+            return self._models
+
+    async def has_completions(self) -> bool:
+        """Tell whether the server has ``/v1/completions``.
+
+        A GET is refused with 405 where only a POST is served (vLLM and every FastAPI server);
+        llama.cpp says 404 to that, so a POST follows whose body, an empty list, no server can
+        generate from: 400 or 422 where the endpoint exists, 404 where it does not.
+
+        Raises:
+            TeacherError: The server cannot be reached, or wants a key.
+        """
+        async with self._one_at_a_time:
+            if self._completions is None:
+                reply = await self._sender.question("/completions")
+                if reply.status != 405:
+                    reply = await self._sender.question("/completions", body=[])
+                    self._completions = reply.status not in NO_SUCH_ENDPOINT
+                else:
+                    self._completions = True
+            return self._completions
+
+    def _names(self, reply: Reply) -> tuple[str, ...]:
+        payload = read_json(reply.body)
+        listed = payload.get("data") if isinstance(payload, dict) else None
+        if reply.status != 200 or not isinstance(listed, list):
+            said = self._sender.key.hide_in(server_message(payload, reply.body))
+            raise TeacherError(
+                "GET /models was answered with no list of models: is this the URL of a server "
+                "with an OpenAI-compatible API?",
+                url=self._sender.url,
+                status=reply.status,
+                server_message=said or None,
+                fatal=True,
+            )
+        # llama.cpp lists one model with its other names beside it; vLLM lists each name and each
+        # adapter as a model of its own.
+        names = (
+            name
+            for model in listed
+            if isinstance(model, dict)
+            for name in (model.get("id"), *(model.get("aliases") or ()))
+        )
+        return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))

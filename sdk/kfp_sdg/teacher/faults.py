@@ -1,0 +1,153 @@
+"""What a refusal or a broken connection means: ask again, give up the row, or stop the run."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kfp_sdg.teacher.retry import retry_after_seconds
+from kfp_sdg.teacher.transport import NoReply, Reply, Trouble
+
+if TYPE_CHECKING:
+    from kfp_sdg.teacher.credentials import ApiKey
+
+_LONGEST_MESSAGE = 600
+_HTML_TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL | re.IGNORECASE)
+_TRANSIENT = frozenset({408, 409, 425, 429})
+_OVERLOADED = frozenset({429, 503})
+# OpenAI answers 429 with this code when the account has no money left: waiting does not help.
+_OUT_OF_MONEY = "insufficient_quota"
+
+_ADVICE = {
+    Trouble.UNREACHABLE: "is the server running, and do host and port fit?",
+    Trouble.UNTRUSTED: "set SSL_CERT_FILE to the certificate authority that signed it",
+    Trouble.NO_TLS: "does the server speak TLS? If not, the URL begins with http://",
+    Trouble.UNUSABLE: "check the URL and the proxy variables",
+    Trouble.TIMEOUT: "it may be overloaded: lower the concurrency, or raise the time-out",
+    Trouble.BROKEN: "it may have been restarted: look into its log",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A failed attempt.
+
+    Attributes:
+        message: What happened.
+        advice: What to do about it.
+        status: The HTTP status; None where no answer came.
+        server_message: What the server said.
+        transient: Whether asking again may help.
+        fatal: Whether every other request must fail too once asking again has not helped.
+        overload: Whether the server asked for less.
+        retry_after: Seconds that the server asked to wait.
+    """
+
+    message: str
+    advice: str | None = None
+    status: int | None = None
+    server_message: str | None = None
+    transient: bool = False
+    fatal: bool = False
+    overload: bool = False
+    retry_after: float | None = None
+
+
+def fault_of(reply: Reply, request_line: str, key: ApiKey, model: str | None = None) -> Fault:
+    """Explain a reply whose status is not 200.
+
+    Args:
+        reply: The reply.
+        request_line: What was asked, for the message: ``POST /completions``.
+        key: The key that was sent.
+        model: The model that was asked.
+    """
+    payload = read_json(reply.body)
+    said = key.hide_in(server_message(payload, reply.body))
+    status = reply.status
+
+    def fault(message: str, advice: str | None = None, **what: Any) -> Fault:
+        return Fault(f"{message} ({request_line}: {status})", advice, status, said or None, **what)
+
+    if status == 401:
+        return fault("the server wants an API key", key.advice, fatal=True)
+    if status == 403:
+        return fault("the server forbids this", key.advice, fatal=True)
+    if status == 404 and model and "model" in said.lower():
+        return fault(f"the server does not answer for model {model!r} here", fatal=True)
+    if status in (404, 405):
+        return fault(
+            "the server has no such endpoint",
+            "is the URL right, and is it a server with an OpenAI-compatible API?",
+            fatal=True,
+        )
+    if status == 429 and _OUT_OF_MONEY in json.dumps(payload):
+        return fault("the account has no quota left", fatal=True)
+    if status in _TRANSIENT or status >= 500:
+        return fault(
+            "the server failed" if status >= 500 else "the server asked to come back later",
+            transient=True,
+            overload=status in _OVERLOADED,
+            retry_after=retry_after_seconds(reply.headers.get("retry-after")),
+        )
+    return fault("the server refused the request")
+
+
+def fault_of_silence(silence: NoReply) -> Fault:
+    """Explain why no complete answer came."""
+    trouble = silence.trouble
+    return Fault(
+        str(silence),
+        _ADVICE[trouble],
+        transient=trouble in (Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.BROKEN),
+        fatal=trouble not in (Trouble.TIMEOUT, Trouble.BROKEN),
+        overload=trouble is Trouble.TIMEOUT,
+    )
+
+
+def read_json(body: bytes) -> Any:
+    """Return the JSON value of a body; None where it is no JSON."""
+    try:
+        return json.loads(body)
+    except ValueError:  # also a UnicodeDecodeError
+        return None
+
+
+def server_message(payload: Any, body: bytes = b"") -> str:
+    """Return the words of an error answer.
+
+    Servers put them into ``error`` (an object with ``message``, or a string), into ``detail``
+    (FastAPI: a string or a list of complaints) or ``message``, or answer with plain text or HTML.
+
+    Args:
+        payload: The answer's JSON value; None where it is no JSON.
+        body: The answer's bytes, for those without JSON.
+    """
+    return _shortened(_words(payload) if payload is not None else _plain_text(body))
+
+
+def _words(payload: Any) -> str:
+    if isinstance(payload, str):
+        return payload
+    if isinstance(payload, list):
+        return "; ".join(filter(None, map(_words, payload)))
+    if isinstance(payload, dict):
+        for name in ("error", "detail", "message", "msg"):
+            if payload.get(name):
+                return _words(payload[name])
+    return ""
+
+
+def _plain_text(body: bytes) -> str:
+    text = body[:20_000].decode("utf-8", errors="replace").strip()
+    if text.startswith("<"):
+        title = _HTML_TITLE.search(text)
+        return title.group(1) if title else ""
+    return text
+
+
+def _shortened(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"

@@ -1,0 +1,76 @@
+"""When a request is asked again, and after how long."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Exponential backoff with full jitter, and an ear for the server's own wish.
+
+    Full jitter (a random wait between nothing and the doubled bound) spreads clients that failed
+    together; see "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
+
+    Attributes:
+        retries: How often a request may be asked again.
+        first_delay: Bound of the first wait in seconds; doubled for each further one.
+        longest_delay: The bound's own bound in seconds.
+        longest_wish: A server that wants a longer wait than this many seconds is given up.
+    """
+
+    retries: int = 8
+    first_delay: float = 0.5
+    longest_delay: float = 30.0
+    longest_wish: float = 300.0
+
+    def at_most(self, retries: int) -> RetryPolicy:
+        """Return this policy with no more than so many retries."""
+        return replace(self, retries=min(retries, self.retries))
+
+    def delay(self, attempt: int, retry_after: float | None = None) -> float | None:
+        """Return the seconds to wait before asking again, or None to give up.
+
+        Args:
+            attempt: How often the request was asked so far, from 1.
+            retry_after: What the server asked for, in seconds.
+        """
+        if attempt > self.retries:
+            return None
+        bound = min(self.longest_delay, self.first_delay * 2.0 ** (attempt - 1))
+        jitter = random.uniform(0.0, bound)  # noqa: S311 - spreads load, guards nothing
+        if retry_after is None:
+            return jitter
+        # Never sooner than asked; the jitter on top keeps the herd from returning as one.
+        return retry_after + min(jitter, 1.0) if retry_after <= self.longest_wish else None
+
+
+def retry_after_seconds(value: str | None, now: datetime | None = None) -> float | None:
+    """Read a ``Retry-After`` header: seconds or an HTTP date (RFC 9110, 10.2.3).
+
+    Args:
+        value: The header's value; None where it was not sent.
+        now: The time that a date is counted from; the present one if None.
+
+    Returns:
+        Seconds from now, at least 0; None where nothing usable was sent.
+    """
+    if value is None:
+        return None
+    text = value.strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        pass
+    else:
+        return max(0.0, seconds) if seconds == seconds else None
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())

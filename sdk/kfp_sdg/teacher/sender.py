@@ -1,0 +1,155 @@
+"""One request to one server, asked until it is answered, refused for good or given up."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kfp_sdg.errors import TeacherError
+from kfp_sdg.teacher.answers import MalformedAnswer, read_answer
+from kfp_sdg.teacher.faults import Fault, fault_of, fault_of_silence, read_json, server_message
+from kfp_sdg.teacher.limits import Limiter, Outcome
+from kfp_sdg.teacher.model import Answer
+from kfp_sdg.teacher.transport import NoReply, Reply, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kfp_sdg.teacher.credentials import ApiKey
+    from kfp_sdg.teacher.retry import RetryPolicy
+
+NO_SUCH_ENDPOINT = frozenset({404, 405, 501})
+"""What servers say to a path, or a method on it, that they do not serve."""
+
+_RETRIES_OF_FREE_QUESTIONS = 4
+"""A wrong URL must show within seconds, before anything was paid for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Sends requests with retries, within the limit of requests in flight.
+
+    Attributes:
+        transport: The way to the server.
+        url: The server's base URL, for messages.
+        key: The API key that the transport sends; kept out of messages.
+        limiter: Who may ask, shared by all senders of the process.
+        retry: How patiently a request is asked again.
+    """
+
+    transport: Transport
+    url: str
+    key: ApiKey
+    limiter: Limiter
+    retry: RetryPolicy
+
+    async def ask(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        place: str,
+        hand_back: Callable[[Reply], bool],
+    ) -> Answer | Reply:
+        """Ask for answers.
+
+        Args:
+            path: The endpoint.
+            body: The request's body.
+            place: Where in the run the question stands, for messages.
+            hand_back: Says which refusals the caller can mend by asking otherwise.
+
+        Returns:
+            The answer, or a refusal that ``hand_back`` wants.
+
+        Raises:
+            TeacherError: The request failed for good.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            result = await self._attempt(path, body)
+            if isinstance(result, Reply):
+                if hand_back(result):
+                    return result
+                result = fault_of(result, f"POST {path}", self.key, body["model"])
+            if isinstance(result, Answer):
+                return result
+            await self._wait_or_raise(result, self.retry, attempt, place)
+
+    async def question(self, path: str, body: object = None) -> Reply:
+        """Ask something that costs nothing and needs no place in flight.
+
+        Args:
+            path: The endpoint.
+            body: What to POST; None for a GET.
+
+        Returns:
+            The reply; its status is 200 or says something about the endpoint or the body.
+
+        Raises:
+            TeacherError: The server cannot be reached, keeps failing or wants a key.
+        """
+        patience = self.retry.at_most(_RETRIES_OF_FREE_QUESTIONS)
+        request_line = f"{'GET' if body is None else 'POST'} {path}"
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                sending = self.transport.get(path) if body is None else None
+                reply = await (sending or self.transport.post(path, body))
+            except NoReply as silence:
+                fault = fault_of_silence(silence)
+            else:
+                fault = fault_of(reply, request_line, self.key)
+                of_use = not fault.transient and reply.status not in (401, 403)
+                if of_use or reply.status in NO_SUCH_ENDPOINT:
+                    return reply
+            await self._wait_or_raise(fault, patience, attempt)
+
+    async def _attempt(self, path: str, body: Mapping[str, Any]) -> Answer | Reply | Fault:
+        """Ask once."""
+        await self.limiter.acquire()
+        outcome = Outcome.FAILED
+        try:
+            reply = await self.transport.post(path, body)
+            if reply.status != 200:
+                outcome = Outcome.OVERLOADED if reply.status in (429, 503) else outcome
+                return reply
+            payload = read_json(reply.body)
+            answer = read_answer(payload)
+            outcome = Outcome.ANSWERED
+            return answer
+        except MalformedAnswer as error:
+            said = self.key.hide_in(server_message(payload, reply.body))
+            return Fault(f"{error} (POST {path}: 200)", None, 200, said or None, transient=True)
+        except NoReply as silence:
+            fault = fault_of_silence(silence)
+            outcome = Outcome.OVERLOADED if fault.overload else outcome
+            return fault
+        finally:
+            self.limiter.release(outcome)
+
+    async def _wait_or_raise(
+        self, fault: Fault, retry: RetryPolicy, attempt: int, place: str = ""
+    ) -> None:
+        """Wait before the next attempt.
+
+        Raises:
+            TeacherError: Asking again cannot help, or has not helped often enough.
+        """
+        delay = retry.delay(attempt, fault.retry_after) if fault.transient else None
+        if delay is not None:
+            await asyncio.sleep(delay)
+            return
+        tries = f" after {attempt} tries" if attempt > 1 else ""
+        asked = f" (asked for {place})" if place else ""
+        advice = f"; {fault.advice}" if fault.advice else ""
+        raise TeacherError(
+            f"{fault.message}{tries}{asked}{advice}",
+            url=self.url,
+            status=fault.status,
+            server_message=fault.server_message,
+            fatal=fault.fatal,
+        )
