@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kfp_sdg.engine.block import make_block
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kfp_sdg.blocks import Block, PipelineContext
     from kfp_sdg.spec import BlockSpec, PipelineSpec
 

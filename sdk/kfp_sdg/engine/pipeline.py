@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from kfp_sdg.engine.columns import walk_columns
 from kfp_sdg.engine.observer import ObservedProgress, Observer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
     from datasets import Dataset
 

