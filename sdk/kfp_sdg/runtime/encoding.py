@@ -12,16 +12,29 @@ import inspect
 import json
 import re
 import types
-import typing
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    TypeAlias,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from kfp_sdg.errors import BlockError, Problem, SpecError
 from kfp_sdg.spec.model import NOWHERE, SourceMap
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
 Scalar: TypeAlias = str | int | float | bool
 """What a component input can be."""
+
+Kind: TypeAlias = Literal["text", "integer", "number", "boolean", "json"]
+"""How an input holds its setting; "json" is a text with JSON in it."""
 
 NOT_GIVEN = ""
 """The value of a JSON input, or of a text input that may be None, that was left out."""
@@ -32,7 +45,8 @@ INPUT_NAMES = {"model_id": "block_model_id", "model_family": "block_model_family
 ALWAYS_JSON = frozenset({"model_prompt"})
 """Texts that are JSON all the same: a chat template holds braces, and an empty one is not None."""
 
-_HAS_OWN_PARAMETERS = ("self", "ctx", "pipe", "block_name")
+_NOT_SETTINGS = ("self", "ctx", "pipe", "block_name")
+_SCALARS: dict[Any, Kind] = {bool: "boolean", int: "integer", float: "number"}
 _JSON_STRING_OR_BRACES = re.compile(r'("(?:[^"\\]|\\.)*")|\}(?=\})')
 
 
@@ -68,7 +82,7 @@ class ConfigInput:
     Attributes:
         key: The setting's name in the pipeline YAML.
         name: The component input's name.
-        kind: "text", "integer", "number", "boolean", or "json" for JSON text.
+        kind: How the input holds the setting.
         default: The component input's default; None where the setting is required.
         none_is_empty: Whether the empty text stands for None.
         gathers: Whether the input holds every setting that has no input of its own.
@@ -76,7 +90,7 @@ class ConfigInput:
 
     key: str
     name: str
-    kind: Literal["text", "integer", "number", "boolean", "json"]
+    kind: Kind
     default: Scalar | None = None
     none_is_empty: bool = False
     gathers: bool = False
@@ -97,12 +111,12 @@ class ConfigInput:
                 return self._encode_text(value)
             case "boolean" if isinstance(value, bool):
                 return value
-            case "integer" if _is_number(value) and value == int(value):
+            case "integer" if _is_number(value) and float(value).is_integer():
                 return int(value)
             case "number" if _is_number(value):
                 return float(value)
-        article = "an" if self.kind == "integer" else "a"
-        raise ValueError(f"must be {article} {self.kind}, not {value!r}")
+        expected = {"boolean": "true or false", "integer": "a whole number", "number": "a number"}
+        raise ValueError(f"must be {expected[self.kind]}, not {value!r}")
 
     def decode(self, value: Any) -> Any:
         """Return the setting for a component input.
@@ -142,7 +156,7 @@ def config_inputs(block_class: type) -> tuple[ConfigInput, ...]:
     return tuple(
         _config_input(parameter, hints.get(name))
         for name, parameter in init.parameters.items()
-        if name not in _HAS_OWN_PARAMETERS
+        if name not in _NOT_SETTINGS
     )
 
 
@@ -235,7 +249,7 @@ def decode_config(
 def _annotations(block_class: type) -> dict[str, Any]:
     """Return the annotations of ``__init__``, those of the run's own arguments aside."""
     own = {"PipelineContext": Any, "PipelineSpec": Any}
-    return typing.get_type_hints(block_class.__init__, localns=own)  # type: ignore[misc]
+    return get_type_hints(block_class.__init__, localns=own)  # type: ignore[misc]
 
 
 def _config_input(parameter: inspect.Parameter, annotation: Any) -> ConfigInput:
@@ -251,27 +265,28 @@ def _config_input(parameter: inspect.Parameter, annotation: Any) -> ConfigInput:
     return ConfigInput(parameter.name, name, kind, default, none_is_empty)
 
 
-def _kind(
-    parameter: inspect.Parameter, annotation: Any
-) -> tuple[Literal["text", "integer", "number", "boolean", "json"], bool]:
-    """Return the kind of input for a parameter, and whether the empty text stands for None."""
+def _kind(parameter: inspect.Parameter, annotation: Any) -> tuple[Kind, bool]:
+    """Return the kind of input for a parameter, and whether the empty text stands for None.
+
+    A text whose default cannot be typed into a form (line breaks) is JSON too.
+    """
     if parameter.name in ALWAYS_JSON:
         return "json", False
-    if annotation in (bool, int, float):
-        return {bool: "boolean", int: "integer", float: "number"}[annotation], False  # type: ignore[return-value]
+    if annotation in _SCALARS:
+        return _SCALARS[annotation], False
     if _is_text(annotation):
-        return "text", False
-    members = typing.get_args(annotation)
-    if isinstance(annotation, types.UnionType) and parameter.default is None:
-        others = [member for member in members if member is not type(None)]
+        default = parameter.default
+        return ("json" if isinstance(default, str) and not default.isprintable() else "text"), False
+    if get_origin(annotation) in (Union, types.UnionType) and parameter.default is None:
+        others = [member for member in get_args(annotation) if member is not types.NoneType]
         if len(others) == 1 and _is_text(others[0]):
             return "text", True
     return "json", False
 
 
 def _is_text(annotation: Any) -> bool:
-    if typing.get_origin(annotation) is Literal:
-        return all(isinstance(value, str) for value in typing.get_args(annotation))
+    if get_origin(annotation) is Literal:
+        return all(isinstance(value, str) for value in get_args(annotation))
     return annotation is str
 
 

@@ -1,0 +1,115 @@
+"""A short Markdown page about a dataset, for the dashboard, which cannot show Parquet."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pyarrow as pa
+
+    from kfp_sdg.storage import HistoryEntry
+
+MAX_ROWS = 5
+MAX_COLUMNS = 10
+MAX_CELL = 100
+"""Characters of a cell that are shown."""
+
+_MARKUP = re.compile(r"([\\`*_\[\]~])")
+
+
+def block_preview(entry: HistoryEntry, rows: pa.Table, rejected: pa.Table) -> str:
+    """Return the page about what a block did.
+
+    Args:
+        entry: The block's books.
+        rows: Its output rows.
+        rejected: The rows it rejected, with their reasons.
+    """
+    counts = {
+        "rows in": entry.rows_in,
+        "added": entry.added,
+        "filtered": entry.filtered,
+        "duplicates": entry.duplicates,
+        "rejected": entry.rejected,
+        "rows out": entry.rows_out,
+    }
+    parts = [f"# {_escaped(entry.block)}", _escaped(entry.type), _counts_table(counts)]
+    if entry.requests:
+        model = f"model {_escaped(entry.model)}, " if entry.model else ""
+        parts.append(
+            f"Teacher: {model}{entry.requests:,} requests, {entry.prompt_tokens:,} prompt tokens, "
+            f"{entry.completion_tokens:,} completion tokens."
+        )
+    parts.append(f"{entry.seconds:.1f} seconds.")
+    parts += _rows_section(rows)
+    if rejected.num_rows:
+        parts += ["## Rejected rows", _rejected_table(rejected)]
+    return "\n\n".join(parts) + "\n"
+
+
+def dataset_preview(title: str, rows: pa.Table) -> str:
+    """Return the page about rows that no block made.
+
+    Args:
+        title: The page's heading.
+        rows: The rows.
+    """
+    counts = {"rows": rows.num_rows, "columns": rows.num_columns}
+    return "\n\n".join([f"# {_escaped(title)}", _counts_table(counts), *_rows_section(rows)]) + "\n"
+
+
+def _rows_section(rows: pa.Table) -> list[str]:
+    """Return the heading and the table of the first rows."""
+    if not rows.num_rows:
+        return ["No rows.", f"Columns: {', '.join(map(_escaped, rows.column_names)) or 'none'}."]
+    names = rows.column_names[:MAX_COLUMNS]
+    first = rows.select(names).slice(0, MAX_ROWS).to_pylist()
+    parts = [
+        f"## First {len(first)} of {rows.num_rows:,} rows",
+        _table(names, ([row[name] for name in names] for row in first)),
+    ]
+    if rows.num_columns > MAX_COLUMNS:
+        others = ", ".join(map(_escaped, rows.column_names[MAX_COLUMNS:]))
+        parts.append(f"Further columns: {others}.")
+    return parts
+
+
+def _rejected_table(rejected: pa.Table) -> str:
+    """Return the table of reasons, each with its number and its first example."""
+    examples: dict[str, tuple[int, Any, Any]] = {}
+    columns = (rejected[f"rejected_{name}"].to_pylist() for name in ("reason", "message", "answer"))
+    for reason, message, answer in zip(*columns, strict=True):
+        count, *first = examples.get(reason, (0, message, answer))
+        examples[reason] = (count + 1, first[0], first[1])
+    return _table(
+        ("reason", "rows", "for example", "answer"),
+        ((reason, *example) for reason, example in sorted(examples.items())),
+    )
+
+
+def _counts_table(counts: dict[str, int]) -> str:
+    return _table(tuple(counts), [[f"{count:,}" for count in counts.values()]])
+
+
+def _table(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return a Markdown table; its cells are shortened and cannot hold markup."""
+    lines = [map(_cell, header), ["---"] * len(header), *(map(_cell, row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return _escaped(text if len(text) <= MAX_CELL else text[:MAX_CELL] + "…")
+
+
+def _escaped(text: str) -> str:
+    """Return text on one line without anything that Markdown or HTML would act on."""
+    text = html.escape(" ↵ ".join(text.splitlines()), quote=False)
+    return _MARKUP.sub(r"\\\1", text).replace("|", "&#124;")
