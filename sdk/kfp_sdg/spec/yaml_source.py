@@ -52,7 +52,7 @@ class Document:
     lines: tuple[str, ...] = field(repr=False)
     texts: Mapping[NodePath, yaml.ScalarNode] = field(repr=False)
 
-    def line_of_text(self, path: NodePath, line: int, mark: str = "") -> Position:
+    def line_of_text(self, path: NodePath, line: int, marks: tuple[str, ...] = ()) -> Position:
         """Return where a line of a text stands in the file.
 
         Exact for literal texts (``|``). A folded or quoted text does not keep its lines, so that
@@ -61,8 +61,8 @@ class Document:
         Args:
             path: The text's node.
             line: The line inside the text, counted from 1.
-            mark: The column is that of these characters if they are on the line, and that of its
-                first character otherwise.
+            marks: The column is that of the first of these texts on the line; where none is there,
+                that of the line's first character.
         """
         node = self.texts.get(path)
         if node is None:
@@ -75,9 +75,8 @@ class Document:
         row = min(row, len(self.lines) - 1)
         text = self.lines[row]
         start = node.start_mark.column if row == node.start_mark.line else 0
-        column = text.find(mark, start) if mark else -1
-        if column < 0:
-            column = start or len(text) - len(text.lstrip())
+        found = [column for mark in marks if (column := text.find(mark, start)) >= 0]
+        column = min(found, default=start or len(text) - len(text.lstrip()))
         return Position(self.source.root.file, row + 1, column + 1)
 
 
