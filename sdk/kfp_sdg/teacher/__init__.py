@@ -4,6 +4,7 @@ This package knows no rows and no blocks.
 """
 
 from kfp_sdg.teacher.connection import connect
+from kfp_sdg.teacher.embedded import embedded_teacher
 from kfp_sdg.teacher.model import (
     Answer,
     Choice,
@@ -16,6 +17,7 @@ from kfp_sdg.teacher.model import (
 from kfp_sdg.teacher.options import TeacherOptions
 from kfp_sdg.teacher.pool import TeacherPool
 from kfp_sdg.teacher.preflight import only_model, require_model
+from kfp_sdg.teacher.weights import weights_named_by
 
 __all__ = [
     "Answer",
@@ -28,6 +30,8 @@ __all__ = [
     "TokenLogprobs",
     "Usage",
     "connect",
+    "embedded_teacher",
     "only_model",
     "require_model",
+    "weights_named_by",
 ]

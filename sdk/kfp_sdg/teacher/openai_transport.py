@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import openai
 
@@ -36,10 +37,13 @@ class OpenAITransport:
         cls, url: str, key: ApiKey, *, timeout: float, connect_timeout: float
     ) -> OpenAITransport:
         """Return a transport to a base URL; times in seconds."""
+        # A proxy cannot reach this machine's loopback, so its variables do not count there.
+        direct = openai.DefaultAsyncHttpxClient(trust_env=False) if _is_loopback(url) else None
         return cls(
             openai.AsyncOpenAI(
                 base_url=url,
                 api_key=key.value,
+                http_client=direct,
                 # Waiting for a free connection has no limit: the limiter decides who may ask.
                 timeout=openai.Timeout(timeout, connect=connect_timeout, pool=None),
             )
@@ -56,6 +60,11 @@ class OpenAITransport:
     async def close(self) -> None:
         """Give the connections back."""
         await self._client.close()
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 async def _reply(sending: Awaitable[bytes]) -> Reply:
