@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kfp_sdg.blocks.base import Block, register
+from kfp_sdg.blocks.asking import RejectedRowError
+from kfp_sdg.blocks.base import register
 from kfp_sdg.blocks.generation import (  # noqa: TC001 - the schema is made of them
     BatchKwargs,
     GenKwargs,
     ParserKwargs,
 )
+from kfp_sdg.blocks.prompting import PromptingBlock
+from kfp_sdg.errors import BlockError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from kfp_sdg.blocks.context import PipelineContext
     from kfp_sdg.spec import PipelineSpec
 
 
+EVERY_ROW = "All"
+"""The key that, alone, is for every row, whatever the selector says."""
+
+
 @register("ConditionalLLMBlock")
-class ConditionalLLMBlock(Block):
+class ConditionalLLMBlock(PromptingBlock):
     """Ask as LLMBlock does, with the prompt config that a column of the row selects.
 
     Args:
@@ -36,8 +45,6 @@ class ConditionalLLMBlock(Block):
         batch_kwargs: num_samples, a number for the prompt.
     """
 
-    row_wise = True
-
     def __init__(
         self,
         ctx: PipelineContext,
@@ -54,4 +61,50 @@ class ConditionalLLMBlock(Block):
         parser_kwargs: ParserKwargs | None = None,
         batch_kwargs: BatchKwargs | None = None,
     ) -> None:
-        super().__init__(ctx, pipe, block_name)
+        keys = [pair[1] for pair in config_paths if len(pair) == 2]
+        if not keys or len(set(keys)) < len(config_paths):
+            raise BlockError(
+                f"config_paths is {config_paths!r}; expected pairs of a prompt config and a "
+                "value of the selector column, each value once",
+                block_name=block_name,
+                block_type="ConditionalLLMBlock",
+            )
+        super().__init__(
+            ctx,
+            pipe,
+            block_name,
+            config_paths={str(key): path for path, key in config_paths},
+            output_cols=output_cols,
+            model_id=model_id,
+            model_family=model_family,
+            model_prompt=model_prompt,
+            gen_kwargs=gen_kwargs,
+            parser_kwargs=parser_kwargs,
+            batch_kwargs=batch_kwargs,
+        )
+        self._selector = None if keys == [EVERY_ROW] else selector_column_name
+
+    def columns_after(self, columns: Sequence[str]) -> list[str]:
+        """Return the columns with those of the answers.
+
+        Raises:
+            BlockError: The selector or a column of a prompt is missing.
+        """
+        self.require(columns, [self._selector] if self._selector else [])
+        return super().columns_after(columns)
+
+    def select(self, row: Mapping[str, Any]) -> str:
+        """Return the selector's value.
+
+        Raises:
+            RejectedRowError: No prompt config is for it.
+        """
+        if self._selector is None:
+            return EVERY_ROW
+        value = row[self._selector]
+        if str(value) not in self.prompts:
+            known = ", ".join(map(repr, self.prompts))
+            raise RejectedRowError(
+                "choice", f"{self._selector} is {value!r}; config_paths has {known}"
+            )
+        return str(value)

@@ -5,7 +5,11 @@ The schema, the command line's ``blocks show`` and the components are generated 
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class GenKwargs(TypedDict, total=False):
@@ -87,3 +91,96 @@ class BatchKwargs(TypedDict, total=False):
 
     num_samples: int | None
     batched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A block's ``gen_kwargs``, read and completed with defaults.
+
+    Attributes:
+        model: The model that the block insists on, or None.
+        n: Answers per row, or "scaled".
+        constrain: Whether to send a grammar; None leaves it to the run.
+        options: The other fields of the request; ``temperature`` and a limit of tokens are always
+            among them.
+    """
+
+    model: str | None
+    n: int | Literal["scaled"]
+    constrain: bool | None
+    options: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, gen_kwargs: GenKwargs | None, *, max_num_tokens: int) -> Generation:
+        """Read ``gen_kwargs``.
+
+        Args:
+            gen_kwargs: As the pipeline has them.
+            max_num_tokens: The longest answer where the block does not say.
+
+        Raises:
+            ValueError: A number is none.
+        """
+        options: dict[str, Any] = {k: v for k, v in (gen_kwargs or {}).items() if v is not None}
+        model = options.pop("model", None)
+        n = options.pop("n", 1)
+        constrain = options.pop("constrain", None)
+        options["temperature"] = float(options.get("temperature", 0))
+        limit = "max_completion_tokens" if "max_completion_tokens" in options else "max_tokens"
+        options[limit] = _count(options.get(limit, max_num_tokens), limit)
+        if n != "scaled":
+            if isinstance(n, str):
+                raise ValueError(f"gen_kwargs.n is {n!r}; expected a number, or scaled")
+            n = _count(n, "n")
+        return cls(model, n, constrain, options)
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest answer, in tokens."""
+        limit = "max_completion_tokens" if "max_completion_tokens" in self.options else "max_tokens"
+        return int(self.options[limit])
+
+    def count(self, num_instructions_to_generate: int | None) -> int:
+        """Return how many answers a row gets.
+
+        Args:
+            num_instructions_to_generate: What "scaled" stands for.
+
+        Raises:
+            ValueError: "scaled" stands for nothing.
+        """
+        if self.n != "scaled":
+            return self.n
+        if not num_instructions_to_generate:
+            raise ValueError(
+                "gen_kwargs.n is 'scaled', which needs the run's number of instructions to "
+                "generate (num_instructions_to_generate, --num-instructions)"
+            )
+        return num_instructions_to_generate
+
+    def options_for(self, *, chat: bool) -> dict[str, Any]:
+        """Return the fields of a request in the spelling of an endpoint.
+
+        The two endpoints differ in log-probabilities: completions take their number as
+        ``logprobs``; chat takes ``logprobs: true`` and the number as ``top_logprobs``.
+
+        Args:
+            chat: Whether the request goes to ``/v1/chat/completions``.
+        """
+        options = dict(self.options)
+        wanted, top = options.pop("logprobs", None), options.pop("top_logprobs", None)
+        if top is None and wanted is not None and not isinstance(wanted, bool):
+            top = wanted
+        if top is not None:
+            options |= {"logprobs": True, "top_logprobs": top} if chat else {"logprobs": top}
+        elif wanted:
+            options["logprobs"] = True if chat else 1
+        return options
+
+
+def _count(value: Any, name: str) -> int:
+    """Return a whole number from 1; a float like 2.0, which JSON makes of 2, is one."""
+    number = int(value)
+    if isinstance(value, bool) or number < 1 or (isinstance(value, float) and value != number):
+        raise ValueError(f"gen_kwargs.{name} is {value!r}; expected a whole number from 1")
+    return number

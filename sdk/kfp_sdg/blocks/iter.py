@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kfp_sdg.blocks.account import Account
+from kfp_sdg.blocks.asking import AskingBlock
 from kfp_sdg.blocks.base import Block, register
+from kfp_sdg.blocks.catalog import make_block
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
     from kfp_sdg.blocks.context import PipelineContext
     from kfp_sdg.spec import PipelineSpec
 
@@ -32,3 +39,36 @@ class IterBlock(Block):
         **config: Any,
     ) -> None:
         super().__init__(ctx, pipe, block_name)
+        if isinstance(num_iters, bool) or num_iters != int(num_iters) or num_iters < 0:
+            raise self.error(f"num_iters is {num_iters!r}; expected a whole number from 0")
+        self._num_iters = int(num_iters)
+        self._inner = make_block(ctx, pipe, block_name, block_type, config)
+        self.place = block_name
+
+    def columns_after(self, columns: Sequence[str]) -> list[str] | None:
+        """Return what the inner block says."""
+        return self._inner.columns_after(columns)
+
+    def prepare(self) -> None:
+        """Prepare the inner block."""
+        if self._num_iters:
+            self._inner.prepare()
+
+    def apply(self, table: pa.Table, account: Account) -> pa.Table:
+        """Run the inner block and add up its books.
+
+        Each iteration works on every row again: the rows that the second and later ones start from
+        count as added, and with no iteration at all every row counts as filtered.
+        """
+        import pyarrow as pa
+
+        if not self._num_iters:
+            account.filtered += table.num_rows
+            return self._inner.apply(table.slice(0, 0), Account())
+        account.added += (self._num_iters - 1) * table.num_rows
+        results = []
+        for iteration in range(self._num_iters):
+            if isinstance(self._inner, AskingBlock | IterBlock):
+                self._inner.place = f"{self.place}/{iteration}"
+            results.append(self._inner.apply(table, account))
+        return pa.concat_tables(results, promote_options="permissive")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kfp_sdg.blocks.base import Block, register
+from kfp_sdg.blocks.base import register
 from kfp_sdg.blocks.generation import (  # noqa: TC001 - the schema is made of them
     BatchKwargs,
     GenKwargs,
     ParserKwargs,
 )
+from kfp_sdg.blocks.prompting import PromptingBlock
 
 if TYPE_CHECKING:
     from kfp_sdg.blocks.context import PipelineContext
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @register("LLMBlock")
-class LLMBlock(Block):
+class LLMBlock(PromptingBlock):
     """Ask the teacher a question about every row and parse its answers into new columns.
 
     Args:
@@ -34,8 +35,6 @@ class LLMBlock(Block):
         batch_kwargs: num_samples, a number for the prompt.
     """
 
-    row_wise = True
-
     def __init__(
         self,
         ctx: PipelineContext,
@@ -51,4 +50,16 @@ class LLMBlock(Block):
         parser_kwargs: ParserKwargs | None = None,
         batch_kwargs: BatchKwargs | None = None,
     ) -> None:
-        super().__init__(ctx, pipe, block_name)
+        super().__init__(
+            ctx,
+            pipe,
+            block_name,
+            config_paths={"": config_path},
+            output_cols=output_cols,
+            model_id=model_id,
+            model_family=model_family,
+            model_prompt=model_prompt,
+            gen_kwargs=gen_kwargs,
+            parser_kwargs=parser_kwargs,
+            batch_kwargs=batch_kwargs,
+        )

@@ -1,0 +1,317 @@
+"""What all blocks that ask the teacher share: one row becomes one request, many rows at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from kfp_sdg.blocks.account import Rejection
+from kfp_sdg.blocks.base import Block
+from kfp_sdg.blocks.generation import Generation, GenKwargs
+from kfp_sdg.errors import TeacherError
+from kfp_sdg.teacher import Answer, Message, Request, Teacher, TeacherPool, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pyarrow as pa
+
+    from kfp_sdg.blocks.account import Account
+    from kfp_sdg.blocks.context import PipelineContext
+    from kfp_sdg.spec import PipelineSpec
+
+logger = logging.getLogger(__name__)
+
+WINDOW = 1024
+"""Rows in work at the same time. The teacher's own limit decides how many of their requests are
+sent; this one only keeps a million rows from becoming a million tasks."""
+
+SLICE = 4096
+"""Input rows whose output is put together at once; taking rows from one huge text column would
+overflow Arrow's 2 GiB limit."""
+
+SAMPLING_TEMPERATURE = 0.7
+"""Temperature for several answers where none is given; at 0 they would all be the same, and vLLM
+refuses the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked about one row.
+
+    Attributes:
+        prompt: Text for completions, messages for chat.
+        options: Fields of the request body.
+    """
+
+    prompt: str | tuple[Message, ...]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """What became of one input row. Rows and rejections together are at least one.
+
+    Attributes:
+        rows: The values of the new columns, one mapping per output row.
+        rejections: What could not be used.
+        usage: What the answers cost.
+    """
+
+    rows: tuple[Mapping[str, Any], ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+
+
+class RejectedRowError(Exception):
+    """A row about which nothing can be asked.
+
+    Attributes:
+        reason: The rejection's reason.
+        message: What is wrong.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        self.message = message
+        super().__init__(message)
+
+
+class AskingBlock(Block):
+    """Base of the blocks that ask the teacher about every row.
+
+    A subclass says what to ask (``question``), how to read the answer (``read``) and which columns
+    come of it (``new_columns``).
+
+    Attributes:
+        model_id: The block's own model.
+        generation: How answers are wanted.
+        place: Where in the run the block stands, for its requests' ``place``.
+        model: The model that is asked; known after ``prepare``.
+        n: Answers per row; known after ``prepare``.
+    """
+
+    row_wise = True
+
+    def __init__(
+        self,
+        ctx: PipelineContext,
+        pipe: PipelineSpec,
+        block_name: str,
+        *,
+        model_id: str | None,
+        gen_kwargs: GenKwargs | None,
+    ) -> None:
+        """Read the settings that all asking blocks have.
+
+        Raises:
+            BlockError: A number in ``gen_kwargs`` is none.
+        """
+        super().__init__(ctx, pipe, block_name)
+        self.model_id = model_id
+        self.place = block_name
+        try:
+            self.generation = Generation.read(gen_kwargs, max_num_tokens=ctx.max_num_tokens)
+        except (TypeError, ValueError) as error:
+            raise self.error(str(error)) from None
+        self.model = ""
+        self.n = 0
+
+    @abstractmethod
+    def question(self, row: Mapping[str, Any]) -> Question:
+        """Return what to ask about a row.
+
+        Raises:
+            RejectedRowError: Nothing can be asked about it.
+        """
+
+    @abstractmethod
+    def read(self, row: Mapping[str, Any], answer: Answer) -> RowResult:
+        """Turn the teacher's answer into rows and rejections; usage may be left out."""
+
+    @abstractmethod
+    def new_columns(self) -> dict[str, pa.DataType]:
+        """Return the columns that come of the answers, with their types."""
+
+    def extend(self, table: pa.Table) -> pa.Table:
+        """Return the rows with columns that do not come of answers."""
+        return table
+
+    def prepare(self) -> None:
+        """Find out what to ask of which model; a second call does nothing.
+
+        Raises:
+            BlockError: ``n: scaled`` without a number, or no teacher.
+            TeacherError: No model is named, or the server does not have it.
+        """
+        if self.model:
+            return
+        try:
+            self.n = self.generation.count(self.ctx.num_instructions_to_generate)
+        except ValueError as error:
+            raise self.error(str(error)) from None
+        if self.n > 1 and self.generation.options["temperature"] <= 0:
+            logger.warning(
+                "block %r: %d answers per row need a temperature above 0; taking %g",
+                self.block_name,
+                self.n,
+                SAMPLING_TEMPERATURE,
+            )
+        self.model = self._find_model()
+
+    def apply(self, table: pa.Table, account: Account) -> pa.Table:
+        """Ask about every row and put the answers beside the rows they are about.
+
+        Raises:
+            BlockError: A column is missing or taken.
+            TeacherError: The teacher cannot be used.
+        """
+        self.columns_after(table.column_names)
+        table = self.extend(table)
+        account.usage = account.usage or Usage()
+        results: list[RowResult] = []
+        if table.num_rows:
+            self.prepare()
+            results = self.teachers.run(self._ask_all(table))
+        for result in results:
+            account.added += len(result.rows) + len(result.rejections) - 1
+            account.rejections += result.rejections
+            account.usage += result.usage
+        return self._output(table, results)
+
+    async def ask(self, row: Mapping[str, Any], index: int) -> RowResult:
+        """Ask about one row. Runs on the teacher's loop, beside other rows.
+
+        Args:
+            row: The input row.
+            index: Its place among the rows.
+
+        Returns:
+            Its output rows and rejections.
+
+        Raises:
+            TeacherError: No row can be answered (wrong key, unknown model).
+        """
+        try:
+            question = self.question(row)
+        except RejectedRowError as error:
+            return RowResult(rejections=(Rejection(row, error.reason, error.message),))
+        request = Request(
+            question.prompt, self.model, self.n, question.options, f"{self.place}/{index}"
+        )
+        try:
+            if isinstance(question.prompt, str):
+                answer = await self.teacher.complete(request)
+            else:
+                answer = await self.teacher.chat(request)
+        except TeacherError as error:
+            if error.fatal:
+                raise
+            return RowResult(rejections=(Rejection(row, "teacher", str(error)),))
+        result = self.read(row, answer)
+        return RowResult(result.rows, result.rejections, answer.usage)
+
+    def options(self, *, chat: bool) -> dict[str, Any]:
+        """Return the request's fields, with a temperature that fits the number of answers."""
+        options = self.generation.options_for(chat=chat)
+        if self.n > 1 and options["temperature"] <= 0:
+            options["temperature"] = SAMPLING_TEMPERATURE
+        return options
+
+    def missing_choices(self, row: Mapping[str, Any], answer: Answer) -> list[Rejection]:
+        """Return a rejection for each answer that the server was asked for and did not give."""
+        lacking = self.n - len(answer.choices)
+        message = f"the server gave {len(answer.choices)} of {self.n} answers"
+        return [Rejection(row, "teacher", message) for _ in range(lacking)]
+
+    @property
+    def teachers(self) -> TeacherPool:
+        """The run's teachers.
+
+        Raises:
+            BlockError: The run has none.
+        """
+        if self.ctx.teachers is None:
+            raise self.error("it asks a model, but the run names no teacher (--teacher-url)")
+        return self.ctx.teachers
+
+    @property
+    def teacher(self) -> Teacher:
+        """The teacher that answers for the block's model."""
+        return self.teachers.teacher(self.model)
+
+    async def _ask_all(self, table: pa.Table) -> list[RowResult]:
+        """Ask about all rows, at most ``WINDOW`` of them at a time, and keep their order."""
+        results = [RowResult()] * table.num_rows
+        rows = enumerate(_rows(table))
+
+        async def work() -> None:
+            for index, row in rows:  # shared: every worker takes the next row there is
+                result = results[index] = await self.ask(row, index)
+                self.ctx.progress.advance(1, rejected=len(result.rejections), usage=result.usage)
+
+        workers = [asyncio.create_task(work()) for _ in range(min(WINDOW, table.num_rows))]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        return results
+
+    def _output(self, table: pa.Table, results: list[RowResult]) -> pa.Table:
+        import pyarrow as pa
+
+        from kfp_sdg.blocks.columns import put_column
+
+        new = self.new_columns()
+        parts = []
+        for start in range(0, max(len(results), 1), SLICE):
+            made = results[start : start + SLICE]
+            origins = [i for i, result in enumerate(made) for _ in result.rows]
+            part = table.slice(start, len(made)).take(pa.array(origins, pa.int64()))
+            for name, kind in new.items():
+                values = [row[name] for result in made for row in result.rows]
+                part = put_column(part, name, pa.array(values, kind))
+            parts.append(part)
+        return pa.concat_tables(parts)
+
+    def _find_model(self) -> str:
+        """Return the model to ask and make sure that its server has it."""
+        own = self.model_id if self.teachers.has_endpoint(self.model_id) else None
+        model = self.generation.model or own or self.ctx.model_id or self.model_id
+        listed = self.teachers.run(self.teachers.teacher(model).models())
+        names = ", ".join(listed) or "none"
+        if not model and len(listed) == 1:
+            return listed[0]
+        if not model:
+            raise TeacherError(
+                f"block {self.block_name!r} and the run name no model, and the server does not "
+                f"have just one; set model_id to one of its models: {names}",
+                fatal=True,
+            )
+        if listed and model not in listed:
+            near = difflib.get_close_matches(model, listed, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise TeacherError(
+                f"block {self.block_name!r} asks for model {model!r}, which the server does not "
+                f"list; {hint}It has: {names}",
+                fatal=True,
+            )
+        return model
+
+
+@cache
+def warn_once(message: str) -> None:
+    """Log a warning unless the process has already done so."""
+    logger.warning(message)
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    for batch in table.to_batches(max_chunksize=WINDOW):
+        yield from batch.to_pylist()
