@@ -6,6 +6,7 @@ Importing this package is cheap: KFP is loaded where a pipeline is compiled or r
 from __future__ import annotations
 
 from kfp_sdg.compiler.graph import compile_pipeline
+from kfp_sdg.compiler.local import LocalRunOptions, run_with_kfp
 from kfp_sdg.compiler.package import CompiledPipeline
 
-__all__ = ["CompiledPipeline", "compile_pipeline"]
+__all__ = ["CompiledPipeline", "LocalRunOptions", "compile_pipeline", "run_with_kfp"]

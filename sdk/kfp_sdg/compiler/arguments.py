@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.blocks.catalog import BUILTIN_BLOCKS, block_class
@@ -11,8 +11,13 @@ from kfp_sdg.errors import Problem, SpecError
 from kfp_sdg.runtime.encoding import config_inputs, dump_json, encode_config
 
 if TYPE_CHECKING:
+    from kfp.dsl.structures import InputSpec
+
     from kfp_sdg.runtime.encoding import Scalar
     from kfp_sdg.spec import BlockSpec, PipelineSpec
+
+ROWS = "rows"
+"""The input of every block's component that the rows come in by."""
 
 _LARGEST = 100_000
 """Bytes of JSON that a task's constants may have. KFP hands a task all of its inputs in a single
@@ -22,7 +27,7 @@ command line argument, for which Linux allows 131072 bytes; the rest is for URLs
 def block_arguments(
     block: BlockSpec,
     spec: PipelineSpec,
-    inputs: Iterable[str],
+    inputs: Mapping[str, InputSpec],
     *,
     run: Mapping[str, Any],
     plugins: tuple[str, ...] = (),
@@ -32,17 +37,17 @@ def block_arguments(
     Args:
         block: The block.
         spec: The pipeline it is part of.
-        inputs: The names of its component's inputs; an input that nothing is known for keeps the
-            component's default.
+        inputs: Its component's inputs by name; one that nothing is known for keeps its default.
         run: What the component's other inputs are given: KFP's channels by parameter name.
         plugins: Modules to import for custom block types.
 
     Raises:
-        SpecError: A setting cannot travel as a component input, or all of them are too large.
+        SpecError: A setting is missing or cannot travel as a component input, or all of them are
+            too large for a task.
     """
     files = {path: spec.files[path].content for path in _files_of(block, spec)}
     known: dict[str, Scalar] = {
-        "block_name": block.name,
+        "block_name": _named(block),
         "drop_columns": dump_json(list(block.drop_columns)),
         "drop_duplicates": dump_json(list(block.drop_duplicates)),
         "files": dump_json(files),
@@ -50,18 +55,25 @@ def block_arguments(
         **_settings(block),
     }
     constants = {name: value for name, value in known.items() if name in inputs}
-    if "{{" in block.name:
-        raise SpecError(
-            Problem(
-                "its name has two opening braces in a row, which workflow engines take for a "
-                "template of theirs",
-                block.source.at("name"),
-                block=block.name,
-                code="braces",
-            )
-        )
     _require_fit(block, constants, files)
-    return constants | {name: value for name, value in run.items() if name in inputs}
+    arguments = constants | {name: value for name, value in run.items() if name in inputs}
+    _require_complete(block, arguments, inputs)
+    return arguments
+
+
+def _named(block: BlockSpec) -> str:
+    """Return the block's name, unless a workflow engine would take it for a template."""
+    if "{{" not in block.name:
+        return block.name
+    raise SpecError(
+        Problem(
+            "the block's name has two opening braces in a row, which workflow engines take for a "
+            "template of theirs",
+            block.source.at("name"),
+            block=block.name,
+            code="braces",
+        )
+    )
 
 
 def _settings(block: BlockSpec) -> dict[str, Scalar]:
@@ -116,3 +128,23 @@ def _require_fit(
             code="too-large",
         )
     )
+
+
+def _require_complete(
+    block: BlockSpec, arguments: Mapping[str, Any], inputs: Mapping[str, InputSpec]
+) -> None:
+    """Raise a ``SpecError`` unless every input without a default is given; rows come later."""
+    missing = [
+        name
+        for name, entry in inputs.items()
+        if not entry.optional and name not in arguments and name != ROWS
+    ]
+    if missing:
+        raise SpecError(
+            Problem(
+                f"its settings lack {', '.join(map(repr, missing))}",
+                block.source.at("config"),
+                block=block.name,
+                code="missing-key",
+            )
+        )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kfp_sdg.compiler.arguments import block_arguments
+from kfp_sdg.compiler.arguments import ROWS, block_arguments
 from kfp_sdg.compiler.library import LOAD, ComponentLibrary, component_folder
-from kfp_sdg.compiler.names import LOAD_TASK, kubernetes_name, task_names, unique_name
+from kfp_sdg.compiler.names import LOAD_TASK, pipeline_name, task_names, unique_name
 from kfp_sdg.compiler.package import CompiledPipeline
 from kfp_sdg.compiler.parameters import TEACHER_SECRET, RunParameter, run_parameters
 from kfp_sdg.errors import Problem, SpecError
+from kfp_sdg.teacher.credentials import FILE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,13 +53,13 @@ def compile_pipeline(
     if not spec.blocks:
         where = spec.source.at("blocks")
         raise SpecError(Problem("the pipeline has no blocks", where, code="no-blocks"))
-    display_name = name or spec.name
+    display_name = _without_templates(name or spec.name)
     trace = _Trace(spec, tuple(plugins))
     graph = dsl.pipeline(
         trace,
-        name=kubernetes_name(display_name) or "pipeline",
+        name=pipeline_name(display_name),
         display_name=display_name,
-        description=description or _description(spec, display_name),
+        description=_without_templates(description or _description(spec, display_name)),
     )
     return CompiledPipeline(
         name=graph.name,
@@ -114,11 +115,11 @@ class _Trace:
         arguments = block_arguments(
             block,
             self._spec,
-            self._library.inputs(folder),
+            component.component_spec.inputs,
             run=run if asks else {},
             plugins=self._plugins,
         )
-        task = component(rows=rows, **arguments)
+        task = component(**{ROWS: rows}, **arguments)
         task.set_display_name(block.name)
         if asks:
             _mount_secret(task, run[TEACHER_SECRET])
@@ -130,7 +131,7 @@ def _mount_secret(task: PipelineTask, secret: Any) -> None:
     from kfp import kubernetes
 
     kubernetes.use_secret_as_volume(task, secret, mount_path=SECRET_FOLDER, optional=True)
-    task.set_env_variable("KFP_SDG_API_KEY_FILE", SECRET_FOLDER)
+    task.set_env_variable(FILE_VARIABLE, SECRET_FOLDER)
 
 
 def _outputs_type() -> Any:
@@ -168,6 +169,11 @@ def _description(spec: PipelineSpec, display_name: str) -> str:
     """Return what the dashboard says about a pipeline: its name and its blocks."""
     blocks = [f"{i}. {block.name} ({block.type})" for i, block in enumerate(spec.blocks, start=1)]
     return "\n".join([f"Synthetic data generation: {display_name}. Its blocks, in order:", *blocks])
+
+
+def _without_templates(text: str) -> str:
+    """Return a text for people in which no workflow engine sees a template."""
+    return text.replace("{{", "{ {").replace("}}", "} }")
 
 
 def _warnings(spec: PipelineSpec) -> tuple[Problem, ...]:

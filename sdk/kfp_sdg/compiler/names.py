@@ -15,15 +15,25 @@ _LONGEST = 63
 """Kubernetes' limit for a label and for most names."""
 
 
-def kubernetes_name(text: str) -> str:
-    """Return a name in lower-case letters, digits and single dashes, at most 63 of them.
+def kubernetes_name(text: str, longest: int = _LONGEST) -> str:
+    """Return a name in lower-case letters, digits and single dashes.
 
     This is KFP's own rule for task names (``kfp.dsl.utils.maybe_rename_for_k8s``) with a limit.
 
     Args:
         text: Any name; "" comes back where it has no letter or digit of ASCII.
+        longest: The most characters that the name may have.
     """
-    return re.sub("[^0-9a-z]+", "-", text.lower()).strip("-")[:_LONGEST].rstrip("-")
+    return re.sub("[^0-9a-z]+", "-", text.lower()).strip("-")[:longest].rstrip("-")
+
+
+def pipeline_name(text: str) -> str:
+    """Return a pipeline's name; its versions' names, with a dash and ten digits, are valid too.
+
+    Args:
+        text: Any name.
+    """
+    return kubernetes_name(text, _LONGEST - 11) or "pipeline"
 
 
 def task_names(block_names: Iterable[str]) -> dict[str, str]:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kfp_sdg.blocks.catalog import BUILTIN_BLOCKS
+
 if TYPE_CHECKING:
     from kfp_sdg.spec import BlockSpec
 
@@ -123,7 +125,7 @@ def run_parameters(asking: Sequence[BlockSpec]) -> tuple[RunParameter, ...]:
     """
     if not asking:
         return _ROWS
-    scaled = any(_is_scaled(block.config) for block in asking)
+    scaled = any(block.type not in BUILTIN_BLOCKS or _is_scaled(block.config) for block in asking)
     return (*_TEACHER[:1], *_ROWS, *_TEACHER[1:], *((_INSTRUCTIONS,) if scaled else ()))
 
 

@@ -1,0 +1,102 @@
+"""What KFP's local runner prints, read for the little that is worth knowing while it runs.
+
+The runner has no other way to tell which task it is at. Nothing that a run's result depends on is
+read from here: that is on the disk.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# Tasks' own lines are indented, so that no task can speak in the runner's name.
+_RUNNER = re.compile(r"\d\d:\d\d:\d\d\.\d{3} - [A-Z]+ - ")
+_STARTED = re.compile(_RUNNER.pattern + r"Executing task '([^']+)'")
+_FINISHED = re.compile(_RUNNER.pattern + r"Task '([^']+)' finished with status (\w+)")
+# The lines of kfp_sdg.runtime.progress.
+_PROGRESS = re.compile(
+    r".*: ([\d,]+)/[\d,]+ rows(?:, ([\d,]+) rejected)?(?:, ([\d,]+) tokens)?$", re.DOTALL
+)
+_ERROR = "error: "
+"""How ``kfp_sdg.runtime.console`` begins the last words of a task that failed."""
+
+_KEPT_LINES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStarted:
+    """A task begins."""
+
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFinished:
+    """A task is over; ``succeeded`` is what the runner says, which is not always true."""
+
+    task: str
+    succeeded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """How far the task is that began last, in sums since its beginning."""
+
+    rows: int
+    rejected: int
+    tokens: int
+
+
+class LocalLog:
+    """Reads the runner's output line by line.
+
+    Attributes:
+        lines: The last lines of the task that began last, without their indentation.
+    """
+
+    def __init__(self) -> None:
+        """Start before the first line."""
+        self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._at_work = True  # before the first task: what keeps the runner from starting
+
+    def events(self, output: Iterable[str]) -> Iterator[TaskStarted | TaskFinished | TaskProgress]:
+        """Yield what happens.
+
+        Args:
+            output: The lines that the runner prints.
+        """
+        for raw in output:
+            line = _COLOUR.sub("", raw).rstrip("\n")
+            if started := _STARTED.match(line):
+                self.lines.clear()
+                self._at_work = True
+                yield TaskStarted(started[1])
+            elif finished := _FINISHED.match(line):
+                self._at_work = False
+                yield TaskFinished(finished[1], finished[2] == "SUCCESS")
+            elif self._at_work and not _RUNNER.match(line):
+                self.lines.append(line.removeprefix("    "))
+                if progress := _PROGRESS.match(self.lines[-1]):
+                    yield TaskProgress(*(_number(text) for text in progress.groups()))
+
+    def last_words(self) -> str | None:
+        """Return the paragraph that the last task ended with, if it is an error of ours."""
+        lines = list(self.lines)
+        for index in range(len(lines) - 1, -1, -1):
+            if lines[index].startswith(_ERROR):
+                return "\n".join(lines[index:]).removeprefix(_ERROR).strip()
+        return None
+
+    def tail(self, count: int = 20) -> str:
+        """Return the last lines that are not empty."""
+        return "\n".join([line for line in self.lines if line.strip()][-count:])
+
+
+def _number(text: str | None) -> int:
+    return int((text or "0").replace(",", ""))

@@ -1,0 +1,114 @@
+"""The process that KFP's local runner works in, and what it is given."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from kfp_sdg.teacher.credentials import KEY_VARIABLE, find_api_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+_SECONDS_TO_STOP = 5.0
+
+
+class LocalRunner:
+    """A run of a compiled pipeline; a context manager that leaves no process behind.
+
+    Attributes:
+        pipeline_root: The folder that the tasks' artifacts are kept in.
+    """
+
+    def __init__(self, package: str, arguments: Mapping[str, Any], scratch: Path) -> None:
+        """Prepare a run.
+
+        Args:
+            package: The compiled pipeline as YAML.
+            arguments: The values of the pipeline's parameters.
+            scratch: An empty folder for everything that the run writes.
+        """
+        self.pipeline_root = scratch / "artifacts"
+        self._scratch = scratch
+        self._request = {
+            "package": str(scratch / "pipeline.yaml"),
+            "pipeline_root": str(self.pipeline_root),
+            "workspace_root": str(scratch / "workspace"),
+            "arguments": dict(arguments),
+        }
+        (scratch / "pipeline.yaml").write_text(package, encoding="utf-8")
+        (scratch / "tmp").mkdir()
+
+    def __enter__(self) -> LocalRunner:
+        """Start the run."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "kfp_sdg.compiler.local_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            env=self._environment(),
+            # A group of its own, so that the tasks can be stopped together with the runner.
+            start_new_session=True,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the runner and its tasks, if they still work."""
+        if self._process.poll() is None:
+            self._stop()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def output(self) -> Iterator[str]:
+        """Yield the lines that the runner and its tasks print, until they are done."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:
+            raise RuntimeError("the runner was started without pipes")
+        with stdin:
+            json.dump(self._request, stdin)
+        yield from stdout
+
+    def succeeded(self) -> bool:
+        """Wait for the end, and tell what the runner says about it."""
+        return self._process.wait() == 0
+
+    def _stop(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self._process.pid, number)
+            except ProcessLookupError:
+                break
+            try:
+                self._process.wait(_SECONDS_TO_STOP)
+            except subprocess.TimeoutExpired:
+                continue
+            break
+
+    def _environment(self) -> dict[str, str]:
+        """Return this process's environment with what the tasks need.
+
+        The API key is given as a value: tasks look for its file where a cluster mounts it. They
+        find what this process can import (plugins), print at once, and leave their temporary
+        files (KFP never removes its own) in the scratch folder.
+        """
+        key = find_api_key(os.environ)
+        return {
+            **os.environ,
+            **({KEY_VARIABLE: key.value} if key.given else {}),
+            "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path),
+            "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(self._scratch / "tmp"),
+        }
