@@ -174,7 +174,7 @@ def _carry_out(order: RunOrder, runner: Runner) -> None:
     from kfp_sdg.cli.console import error_console, output_console, say
     from kfp_sdg.cli.notices import logged_warnings, show_warnings
     from kfp_sdg.cli.progress import Bars, PlainLines
-    from kfp_sdg.cli.runners import ended_in_order, run_here
+    from kfp_sdg.cli.runners import ended_in_order, run_here, run_on_kfp
     from kfp_sdg.cli.summary import show_summary
     from kfp_sdg.errors import BlockError
 
@@ -185,9 +185,10 @@ def _carry_out(order: RunOrder, runner: Runner) -> None:
     def warn(message: str) -> None:
         say(message, label="Warning", console=console)
 
+    carry_out = run_here if runner is Runner.ENGINE else run_on_kfp
     try:
         with ended_in_order(), logged_warnings(warn), watcher:
-            result = run_here(order, watcher)
+            result = carry_out(order, watcher)
     except BlockError as error:
         for block in order.spec.blocks:
             if block.name == error.block_name and block.source.root.line:

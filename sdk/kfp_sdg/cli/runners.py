@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kfp_sdg.cli.console import say
 from kfp_sdg.cli.numbers import rows as count_rows
 from kfp_sdg.cli.teachers import connected, started
-from kfp_sdg.engine import RunResult, check_output, run, write_run
+from kfp_sdg.engine import RunResult, check_columns, check_output, run, write_run
 from kfp_sdg.engine.results import PARTIAL
 from kfp_sdg.errors import SpecError, StorageError
 
@@ -83,6 +83,39 @@ def run_here(order: RunOrder, watcher: Watcher) -> RunResult:
             raise
     write_run(result, order.output)
     return result
+
+
+def run_on_kfp(order: RunOrder, watcher: Watcher) -> RunResult:
+    """Compile a pipeline, run it through KFP's local runner and write its results.
+
+    Args:
+        order: What to run.
+        watcher: Who shows how far it is.
+
+    Raises:
+        SdgError: It cannot be run. What was finished until then is in ``partial``.
+    """
+    from kfp_sdg.blocks import PipelineContext
+    from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
+
+    check_columns(order.spec, _prepared(order).column_names, PipelineContext())
+    with started(order.teacher) as choice:
+        options = LocalRunOptions(
+            teacher_url=choice.url,
+            model_id=order.model_id,
+            model_family=order.model_family,
+            teacher_endpoints=choice.endpoints,
+            num_instructions_to_generate=order.num_instructions,
+            max_num_tokens=order.max_num_tokens,
+            max_concurrency=choice.max_concurrency,
+            constrain=order.constrain,
+            plugins=order.plugins,
+        )
+        try:
+            return run_with_kfp(order.spec, order.input, order.output, options, watcher)
+        except BaseException:
+            _keep_partial(watcher, order.output)
+            raise
 
 
 @contextmanager
