@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
+
 from stub_teacher import StubTeacher
 
 if TYPE_CHECKING:

