@@ -1,4 +1,4 @@
-"""`make bench`: what starting, compiling, column work and a run cost, beside what they are compared to.
+"""What starting, compiling, column work and a run cost, beside what they are compared to.
 
 Every figure is measured in a fresh process, in turn with its comparison, and the median is printed.
 Nothing here fails on time.
@@ -94,7 +94,7 @@ STARTS: Sequence[tuple[str, str]] = (
 
 
 def measure(work: str, *, setup: str = "", runs: int) -> tuple[float, float, float]:
-    """Return the medians of CPU seconds, wall seconds and peak memory in MB over fresh processes."""
+    """Return the medians of CPU seconds, wall seconds and peak MB over fresh processes."""
     script = MEASURE.format(setup=setup, work=work)
     figures = []
     for _ in range(runs):
