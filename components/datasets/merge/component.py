@@ -12,7 +12,8 @@ def merge(
 ):
     """Put several datasets together, one after the other.
 
-    A column that only some of them have is empty in the rows of the others.
+    They are the collected results of a loop: `dsl.Collected(task.outputs["output_rows"])`. A column
+    that only some of them have is empty in the rows of the others.
 
     Args:
         datasets: The datasets, in the order of their rows in the result.

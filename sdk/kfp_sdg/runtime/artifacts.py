@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kfp_sdg.errors import StorageError
-from kfp_sdg.storage import read_dataset, read_rows, write_dataset
+from kfp_sdg.storage import places, read_dataset, read_rows, write_dataset
+from kfp_sdg.storage.artifact import is_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,13 +47,24 @@ def read_artifact(artifact: Artifact) -> tuple[pa.Table, tuple[HistoryEntry, ...
     Raises:
         StorageError: There is nothing to read.
     """
-    path = Path(artifact.path)
-    if path.is_dir():
-        stored = read_dataset(path)
+    if not Path(artifact.path).exists():
+        raise StorageError(f"the input artifact is not there: {artifact.path}")
+    return read_place(artifact.path)
+
+
+def read_place(place: str) -> tuple[pa.Table, tuple[HistoryEntry, ...]]:
+    """Return the rows at a place and what was done to them so far.
+
+    Args:
+        place: A dataset folder, which has a history, or a file, which has none; or a URL of one.
+
+    Raises:
+        StorageError: There is nothing to read.
+    """
+    if places.is_folder(place) and is_dataset(place):
+        stored = read_dataset(place)
         return stored.table, tuple(stored.manifest.history)
-    if not path.exists():
-        raise StorageError(f"the input artifact is not there: {path}")
-    return read_rows(path), ()
+    return read_rows(place), ()
 
 
 def write_artifact(artifact: Artifact, rows: pa.Table, history: Sequence[HistoryEntry]) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from kfp_sdg.errors import StorageError
-from kfp_sdg.runtime.artifacts import read_artifact, write_artifact, write_text
+from kfp_sdg.runtime.artifacts import read_artifact, read_place, write_artifact, write_text
 from kfp_sdg.runtime.console import failing_clearly, say
 from kfp_sdg.runtime.preview import dataset_preview
 
@@ -49,7 +49,7 @@ def load_rows(
                 "folder) or seed_samples (a JSON list of rows)"
             )
         if input_uri.strip():
-            rows, history = read_uri(input_uri.strip())
+            rows, history = read_place(input_uri.strip())
         else:
             rows, history = _inline_rows(seed_samples), ()
         _write("load", rows, history, output_rows, metrics, preview)

@@ -48,7 +48,10 @@ def _content(path: str, content: Any, block_name: str) -> Mapping[str, Any]:
         from kfp_sdg.spec.problems import Findings
         from kfp_sdg.spec.yaml_source import parse_yaml
 
-        return parse_yaml(content, file=path, kind="file", findings=Findings()).content
+        findings = Findings()
+        document = parse_yaml(content, file=path, kind="file", findings=findings)
+        findings.raise_errors()
+        return document.content
     raise BlockError(
         f"component input 'files': {path!r} must be a mapping or the text of a YAML file",
         block_name=block_name,

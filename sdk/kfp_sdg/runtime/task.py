@@ -80,7 +80,7 @@ class TaskInputs:
         return tuple(values)
 
 
-def run_block_task(block_type: str, **inputs: Any) -> None:
+def run_block_task(block_type: str, /, **inputs: Any) -> None:
     """Run a block as a task: the whole body of a component.
 
     Args:

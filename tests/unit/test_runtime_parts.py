@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+import pytest
+
+from kfp_sdg.errors import BlockError, SpecError, TeacherError
+from kfp_sdg.runtime.console import failing_clearly
+from kfp_sdg.runtime.files import decode_files
+from kfp_sdg.runtime.preview import block_preview, dataset_preview
+from kfp_sdg.runtime.progress import PlainProgress
+from kfp_sdg.runtime.teacher import TeacherInputs
+from kfp_sdg.storage import HistoryEntry
+from kfp_sdg.teacher import Usage
+
+
+def entry(**changes):
+    values = {
+        "block": "gen",
+        "type": "LLMBlock",
+        "rows_in": 4,
+        "rows_out": 5,
+        "added": 4,
+        "filtered": 0,
+        "duplicates": 1,
+        "rejected": 2,
+        "rejected_by_reason": {"parse": 2},
+        "requests": 4,
+        "prompt_tokens": 1200,
+        "completion_tokens": 34,
+        "seconds": 1.25,
+        "model": "granite",
+    }
+    return HistoryEntry(**values | changes)
+
+
+def rejected(*rows):
+    names = ("a", "rejected_reason", "rejected_message", "rejected_answer")
+    return pa.table({n: [row[i] for row in rows] for i, n in enumerate(names)})
+
+
+NONE_REJECTED = rejected()
+
+
+def test_progress_lines_tell_rows_rejected_rows_and_tokens(capsys):
+    progress = PlainProgress("gen", 1200, every=0)
+    progress.advance(100, rejected=0, usage=Usage())
+    progress.advance(1000, rejected=3, usage=Usage(1, 10, 2000))
+    assert capsys.readouterr().out.splitlines() == [
+        "gen: 100/1,200 rows",
+        "gen: 1,100/1,200 rows, 3 rejected, 2,000 tokens",
+    ]
+
+
+def test_progress_is_silent_until_its_time_has_come(capsys):
+    progress = PlainProgress("gen", 10, every=3600)
+    for _ in range(10):
+        progress.advance(1, rejected=0, usage=Usage())
+    assert capsys.readouterr().out == ""
+
+
+def test_an_error_of_ours_ends_the_process_with_one_paragraph(capsys):
+    with pytest.raises(SystemExit) as caught, failing_clearly():
+        raise BlockError("missing column 'x'", block_name="keep")
+    assert caught.value.code == 1
+    assert caught.value.__suppress_context__
+    assert capsys.readouterr().err == "error: block 'keep': missing column 'x'\n"
+
+
+def test_a_defect_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError), failing_clearly():
+        _ = 1 / 0
+
+
+def test_files_come_as_mappings_or_as_the_text_of_yaml_files():
+    files = decode_files('{"a.yaml": {"system": "x"}, "b.yaml": "system: y\\n"}', block_name="b")
+    assert {path: file.content for path, file in files.items()} == {
+        "a.yaml": {"system": "x"},
+        "b.yaml": {"system": "y"},
+    }
+    assert files["b.yaml"].path == "b.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a.yaml", "'files' is not JSON"),
+        ("[]", "'files' must be a JSON object"),
+        ('{"a.yaml": 1}', "'a.yaml' must be a mapping or the text"),
+    ],
+)
+def test_files_that_are_none_are_an_error(text, message):
+    with pytest.raises(BlockError, match=message):
+        decode_files(text, block_name="b")
+
+
+def test_a_files_broken_yaml_is_told_with_its_line():
+    with pytest.raises(SpecError, match=r"a.yaml:2"):
+        decode_files('{"a.yaml": "x: 1\\nx: 2\\n"}', block_name="b")
+
+
+def test_without_an_address_no_teacher_is_connected():
+    with TeacherInputs(model_id="m").context() as context:
+        assert context.teachers is None
+        assert context.model_id == "m"
+        assert context.model_family is None
+        assert context.num_instructions_to_generate is None
+
+
+def test_the_runs_settings_reach_the_blocks(stub_teacher):
+    inputs = TeacherInputs(
+        teacher_url=stub_teacher.url,
+        model_family="granite",
+        teacher_endpoints=f'{{"judge": "{stub_teacher.url}"}}',
+        num_instructions_to_generate=7.0,  # KFP's local runner gives ints as floats
+        max_num_tokens=99.0,
+        constrain=True,
+    )
+    with inputs.context() as context:
+        assert context.teachers.has_endpoint("judge")
+        assert not context.teachers.has_endpoint("other")
+        assert (context.num_instructions_to_generate, context.max_num_tokens) == (7, 99)
+        assert (context.model_family, context.constrain) == ("granite", True)
+
+
+@pytest.mark.parametrize("text", ["judge=http://x", '["http://x"]', '{"judge": 1}'])
+def test_endpoints_that_are_no_object_of_urls_are_an_error(text):
+    with (
+        pytest.raises(TeacherError, match="teacher_endpoints"),
+        TeacherInputs(teacher_endpoints=text).context(),
+    ):
+        pass
+
+
+def test_the_preview_shows_the_books_the_first_rows_and_an_example_of_each_reason():
+    rows = pa.table({"q": [f"question {i}" for i in range(7)], "n": [1, None, 3, 4, 5, 6, 7]})
+    bad = rejected(("r1", "parse", "no tag", "Sorry"), ("r2", "parse", "no end", "x"))
+    page = block_preview(entry(), rows, bad)
+    assert page.startswith("# gen\n\nLLMBlock\n\n")
+    assert "| 4 | 4 | 0 | 1 | 2 | 5 |" in page
+    assert "model granite, 4 requests, 1,200 prompt tokens, 34 completion tokens." in page
+    assert "## First 5 of 7 rows" in page
+    assert "| question 4 | 5 |" in page
+    assert "question 5" not in page
+    assert "| question 1 |  |" in page
+    assert "| parse | 2 | no tag | Sorry |" in page
+
+
+def test_the_preview_of_a_block_without_a_teacher_says_nothing_of_requests():
+    page = block_preview(entry(requests=0, model=None), pa.table({"a": [1]}), NONE_REJECTED)
+    assert "Teacher" not in page
+    assert "Rejected rows" not in page
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("a|b", "a&#124;b"),
+        ("one\ntwo", "one ↵ two"),
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ("![x](http://tracker)", r"!\[x\](http://tracker)"),
+        ("**bold** `code` _it_", r"\*\*bold\*\* \`code\` \_it\_"),
+        ("x" * 300, "x" * 100 + "…"),
+    ],
+)
+def test_a_cell_of_the_preview_cannot_hold_markup(cell, shown):
+    page = dataset_preview("load", pa.table({"a": [cell]}))
+    assert page.splitlines()[-1] == f"| {shown} |"
+
+
+def test_nested_cells_and_many_columns_stay_readable():
+    table = pa.table({f"c{i}": [[{"role": "user"}]] for i in range(12)})
+    page = dataset_preview("load", table)
+    assert r'\[{"role": "user"}\]' in page
+    assert "Further columns: c10, c11." in page
+
+
+def test_an_empty_dataset_still_shows_its_columns():
+    page = dataset_preview("load", pa.table({"a": pa.array([], pa.string())}))
+    assert re.search(r"No rows\.\n\nColumns: a\.", page)
