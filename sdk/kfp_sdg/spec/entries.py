@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.spec.check import Checker
 from kfp_sdg.spec.phrases import describe_value
-from kfp_sdg.spec.problems import did_you_mean, one_of
+from kfp_sdg.spec.problems import nearest, one_of
 from kfp_sdg.spec.schema_file import ITERATED, block_schema, builtin_types, load_schema
 
 if TYPE_CHECKING:
@@ -139,10 +139,16 @@ class EntryChecker:
             code="unknown-type",
             block=label,
             expected=one_of(self.types),
-            suggestion=did_you_mean(kind, self.types)
+            suggestion=self._meant_type(kind)
             or "a block of your own is loaded with --plugin MODULE",
         )
         return False
+
+    def _meant_type(self, kind: str) -> str | None:
+        # Without the ending that all types share, which makes any two of them look alike.
+        by_stem = {_stem(known): known for known in self.types}
+        found = nearest(_stem(kind), by_stem)
+        return f"did you mean {by_stem[found]!r}?" if found else None
 
     def _check_drops(self, raw: Mapping[str, Any], node: NodePath, label: str | None) -> None:
         dropped, unique = (raw.get(key) for key in ("drop_columns", "drop_duplicates"))
@@ -191,3 +197,7 @@ class EntryChecker:
             "required": [*schema["required"], *inner_schema["required"]],
         }
         return both, checker.check(config, both, node)
+
+
+def _stem(kind: str) -> str:
+    return kind.lower().removesuffix("block")

@@ -130,7 +130,7 @@ class FileFinder:
             if self._is_allowed(folder / path)
         ]
         for candidate in allowed:
-            if candidate.is_file():
+            if _is_file(candidate):
                 return candidate
         if candidates[0] not in allowed:
             raise FileNotAllowedError(path)
@@ -154,3 +154,10 @@ class FileFinder:
             if found := get_close_matches(candidate.name, names, n=1):
                 return str(Path(path).parent / found[0])
         return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be read
+        return False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kfp_sdg.errors import BlockError, Position, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NodePath: TypeAlias = tuple[str | int, ...]
 """Where a node stands inside a document: ``("config", "output_cols", 0)``."""

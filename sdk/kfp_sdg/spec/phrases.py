@@ -65,14 +65,18 @@ def describe_value(value: Any) -> str:
 def how_to_mend(value: Any, schema: Mapping[str, Any]) -> str | None:
     """Return how to write a value so that it fits a schema, where that is easy to say."""
     wanted = type_names(schema)
-    if isinstance(value, (bool, int, float)) and "string" in wanted:
-        return f'in quotes it is text: "{str(value).lower() if value in (True, False) else value}"'
+    numeric = wanted & {"integer", "number"}
+    if isinstance(value, (bool, int, float)) and "string" in wanted and not numeric:
+        written = str(value).lower() if isinstance(value, bool) else value
+        return f'in quotes it is text: "{written}"'
     if isinstance(value, str) and "array" in wanted and "string" not in wanted:
         return f"a list is written [{value}]" if len(value) <= LONGEST_SHOWN else None
-    if isinstance(value, str) and wanted & {"integer", "number"} and _is_number(value):
+    if isinstance(value, str) and numeric and _is_number(value):
         return f"a number is written without quotes: {value}"
     if value is None:
-        return "write a value, or leave the key out"
+        empty = {"object": "an empty mapping is written {}", "array": "an empty list is written []"}
+        known = [advice for name, advice in empty.items() if name in wanted]
+        return known[0] if known else "write a value, or leave the key out"
     return None
 
 
@@ -108,9 +112,14 @@ def _phrases(schema: Mapping[str, Any]) -> Iterator[str]:
     for branch in schema.get("anyOf", ()):
         yield from _phrases(branch)
     kind = schema.get("type", [])
-    for name in [kind] if isinstance(kind, str) else kind:
+    names = [kind] if isinstance(kind, str) else list(kind)
+    if "number" in names and "integer" in names:
+        names.remove("integer")
+    for name in names:
         if name == "array":
             yield _array_phrase(schema)
+        elif name == "object" and isinstance(schema.get("additionalProperties"), dict):
+            yield f"a mapping of {_plural(schema['additionalProperties'])}"
         elif name == "string" and "pattern" in schema:
             yield "text that is not empty"
         elif name != "null":  # leaving the key out is the better advice
@@ -118,13 +127,15 @@ def _phrases(schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _array_phrase(schema: Mapping[str, Any]) -> str:
-    items = schema.get("items", {})
-    kind = items.get("type")
-    inner = [PLURAL[name] for name in ([kind] if isinstance(kind, str) else kind or ())]
-    if kind == "array":
-        inner = [_array_phrase(items).replace("a list", "lists", 1)]
-    phrase = "a list" + (f" of {' or '.join(inner)}" if inner else "")
+    phrase = f"a list of {_plural(schema['items'])}" if schema.get("items") else "a list"
     return f"{phrase} with at least one entry" if schema.get("minItems") else phrase
+
+
+def _plural(schema: Mapping[str, Any]) -> str:
+    if schema.get("type") == "array":
+        return _array_phrase(schema).replace("a list", "lists", 1)
+    wanted = type_names(schema)
+    return " or ".join(word for name, word in PLURAL.items() if name in wanted) or "values"
 
 
 def _is_number(text: str) -> bool:

@@ -19,10 +19,13 @@ class Findings:
     Attributes:
         errors: What is wrong.
         warnings: What is doubtful but not wrong.
+        unreadable: Where a value stands that YAML itself gives no meaning. That is told once;
+            that the value is not what it should be would be noise.
     """
 
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    unreadable: set[Position] = field(default_factory=set)
 
     def error(
         self,
@@ -35,7 +38,8 @@ class Findings:
         suggestion: str | None = None,
     ) -> None:
         """Note something wrong; see ``Problem`` for the arguments."""
-        self.errors.append(Problem(message, where, block, expected, suggestion, code))
+        if where not in self.unreadable:
+            self.errors.append(Problem(message, where, block, expected, suggestion, code))
 
     def warn(
         self,

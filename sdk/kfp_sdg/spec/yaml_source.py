@@ -206,6 +206,7 @@ class _Builder:
             self.findings.error(
                 self.position(node), str(error), code=error.code, suggestion=error.suggestion
             )
+            self._give_up(path)
             return None
         if isinstance(value, str):
             self.texts[path] = node
@@ -227,6 +228,7 @@ class _Builder:
                 continue
             key = self._key(key_node)
             if key is None:
+                self._give_up(path)
                 continue
             if key in result:
                 first = self.nodes[*path, key]
@@ -244,6 +246,10 @@ class _Builder:
                 if key is not None and key not in result:
                     self._entry(result, key, key_node, value_node, path, depth)
         return result
+
+    def _give_up(self, path: NodePath) -> None:
+        if path in self.nodes:
+            self.findings.unreadable.add(self.nodes[path])
 
     def _entry(
         self,
