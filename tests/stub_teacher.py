@@ -56,6 +56,7 @@ class StubTeacher:
         refuse_lists: A list of prompts gets a 500, as from llama-cpp-python.
         chat_only: There is no ``/v1/completions``.
         lists_models: There is a ``/v1/models``.
+        models_body: What ``/v1/models`` says instead of a list.
         poison: Text in a prompt → the status that such a prompt always gets.
         reverse_choices: Choices are sent last first, with right indices.
         count_repeats: The second request of an equal prompt gets other text than the first.
@@ -73,6 +74,7 @@ class StubTeacher:
     refuse_lists: bool = False
     chat_only: bool = False
     lists_models: bool = True
+    models_body: str | None = None
     poison: Mapping[str, int] = field(default_factory=dict)
     reverse_choices: bool = False
     count_repeats: bool = False
@@ -172,6 +174,8 @@ class StubTeacher:
         if self.api_key and request.headers.get("Authorization") != f"Bearer {self.api_key}":
             return web.json_response({"error": "Unauthorized"}, status=401)
         if request.path == "/v1/models" and self.lists_models:
+            if self.models_body is not None:
+                return web.Response(text=self.models_body)
             return web.json_response(_model_list(self.models))
         endpoints = {"/v1/chat/completions"} | (set() if self.chat_only else {"/v1/completions"})
         if request.path not in endpoints:
