@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.errors import Problem, SpecError
 from kfp_sdg.prompts.template import PromptTemplate, compile_template

@@ -6,21 +6,27 @@ config: literal tags, and between them text in which no tag can begin.
 
 from __future__ import annotations
 
-from typing import TypeAlias, TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _Trie: TypeAlias = "dict[str, _Trie]"
 
-CHARACTERS_PER_TOKEN = 4
-"""Characters that a token of English text stands for on average."""
+CHARACTERS_PER_TOKEN = 3
+"""Characters that a token stands for in plain text with its tags; English alone has about 4."""
 
 FEWEST_CHARACTERS_PER_TOKEN = 2
 """The same for text that tokenizers like little; a weak model that repeats digits gets near it."""
 
 SHORTEST_VALUE = 40
 """Characters that every value has room for, however many there are."""
+
+ONE_LINE = 400
+"""Characters under which a value stays on one line and has no sign that begins a tag: weak models
+fill short values with empty lines and made-up tags."""
+
+SPACES = " \n\r\t"
 
 CHUNK = 100
 """Characters counted by one rule: long repetitions are nested, as llama.cpp refuses counts over
@@ -62,12 +68,13 @@ def derive_grammar(
     else:
         longest = (surely - fixed) // len(pairs)
         root = "entry"
-    piece, first = _text_without(tag for pair in pairs for tag in pair)
+    longest = max(longest, SHORTEST_VALUE)
+    piece, first = _text_without((tag for pair in pairs for tag in pair), longest < ONE_LINE)
     return "\n".join(
         (
             f"root ::= {root}",
             f"entry ::= {_entry(pairs)}",
-            *_value(first, max(longest, SHORTEST_VALUE)),
+            *_value(first, longest),
             f"piece ::= {piece}",
             r"gap ::= [ \n]{1,2}",
             "",
@@ -106,31 +113,41 @@ def _entry(pairs: Sequence[tuple[str, str]]) -> str:
     return " ".join(parts)
 
 
-def _text_without(tags: Iterable[str]) -> tuple[str, str]:
+def _text_without(tags: Iterable[str], one_line: bool) -> tuple[str, str]:
     """Return rules for a piece of text in which no tag begins, and for such a piece at the start.
 
     A piece is a character that begins no tag, or a beginning of a tag with a character after it
-    that does not go on with it: ``[0]`` may stand between ``[Start …]`` and ``[End …]``. Of a tag
-    that begins with a sign two characters decide, or weak models write ``[Start of Quest]``.
+    that does not go on with it. Of a tag that begins with a sign two characters decide: ``[0]`` may
+    stand between ``[Start …]`` and ``[End …]``, but not what looks like another tag.
+
+    Args:
+        tags: All tags.
+        one_line: Whether the text must have neither line breaks nor signs that begin a tag.
     """
     trie: _Trie = {}
     for tag in filter(None, (tag.strip() for tag in tags)):
         node = trie
-        for character in tag if tag[0].isalnum() else tag[:2]:
+        for character in tag if tag[0].isalnum() else tag[: 1 if one_line else 2]:
             node = node.setdefault(character, {})
-    other = _in_class(trie)
-    begun = _begun(trie, set(trie))
-    first = [f"[^{other} \\n\\t\\r]", *begun]
-    return " | ".join([f"[^{other}]", *begun]), f"({' | '.join(first)})"
+    never = {*trie, "\n", "\r"} if one_line else set(trie)
+    begun = _begun(trie, never)
+    piece = " | ".join([f"[^{_in_class(never)}]", *begun])
+    first = " | ".join([f"[^{_in_class({*trie, *SPACES})}]", *begun])
+    return piece, f"({first})"
 
 
-def _begun(node: _Trie, firsts: set[str]) -> list[str]:
-    """Return one alternative for each character that goes on with a tag without ending one."""
+def _begun(node: _Trie, never: set[str]) -> list[str]:
+    """Return one alternative for each character that goes on with a tag without ending one.
+
+    Args:
+        node: What tags have at this place.
+        never: Characters that the text after the beginning of a tag must not have.
+    """
     alternatives = []
     for character, after in sorted(node.items()):
         if after:
-            left = f"[^{_in_class(firsts | set(after))}]"
-            choices = " | ".join([left, *_begun(after, firsts)])
+            left = f"[^{_in_class(never | set(after))}]"
+            choices = " | ".join([left, *_begun(after, never)])
             alternatives.append(f"{_literal(character)} ({choices})")
     return alternatives
 
