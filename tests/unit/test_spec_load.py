@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -383,4 +384,15 @@ def test_the_sample_of_the_seed_document_loads_byte_for_byte(tmp_path):
         "configs/skills/freeform_questions.yaml",
         "configs/skills/freeform_responses.yaml",
     ]
+    assert spec.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(Path(str(files("kfp_sdg.pipelines"))).glob("instructlab/[!c]*/*.yaml")),
+    ids=lambda path: "/".join(path.parts[-2:]),
+)
+def test_every_shipped_pipeline_loads_without_a_warning(path):
+    spec = load_pipeline(path)
+    assert spec.blocks
     assert spec.warnings == ()

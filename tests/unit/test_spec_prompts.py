@@ -72,6 +72,8 @@ def test_tags_that_do_not_pair_are_refused(tmp_path, tags, code):
     ("old", "new", "needle", "said"),
     [
         ("Topic: {{ topic }}", "Topic: {{ topic | nosuch }}", "{{ topic | nosuch", "nosuch"),
+        ("Topic: {{ topic }}", "{{ topic | uper }}", "{{ topic | uper", "'upper'?"),
+        ("Topic: {{ topic }}", "{% if topic is defned %}{% endif %}", "{% if", "'defined'?"),
         ("  Question:", "  {% if topic %}", "{% if", "end of template"),
         ("about {{ topic }}.", "about {{ topic.", "{{ topic.", "expected name"),
         ("Question:", "Question {{ a b }}:", "{{ a b", "'b'"),
@@ -91,6 +93,11 @@ def test_what_one_part_opens_another_may_close(tmp_path):
         "  Question:", "  {% endif %}"
     )
     (tmp_path / "prompt.yaml").write_text(prompt)
+    assert load(tmp_path, ask()).files
+
+
+def test_checking_a_template_computes_nothing(tmp_path):
+    (tmp_path / "prompt.yaml").write_text(PROMPT.replace("{{ topic }}", "{{ 9**9**9**9 }}"))
     assert load(tmp_path, ask()).files
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from kfp_sdg.spec.problems import did_you_mean
+
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
@@ -27,15 +29,25 @@ class TemplateFault:
 
 
 def template_fault(text: str) -> TemplateFault | None:
-    """Return what is wrong with a Jinja template; None if it is valid."""
-    from jinja2 import TemplateSyntaxError
+    """Return what is wrong with a Jinja template; None if it is valid.
+
+    The text is parsed and not compiled: Jinja computes constants while it compiles, and
+    ``{{ 9**9**9 }}`` would never end.
+    """
+    from jinja2 import TemplateSyntaxError, nodes
 
     try:
-        _environment().compile(text)
+        tree = _environment().parse(text)
     except TemplateSyntaxError as error:
         return TemplateFault((error.message or "syntax error").rstrip("."), error.lineno)
     except RecursionError:
         return TemplateFault("it is nested too deeply", 1)
+    for kind, known in ((nodes.Filter, _environment().filters), (nodes.Test, _environment().tests)):
+        for node in tree.find_all(kind):
+            if node.name not in known:
+                what = f"there is no {kind.__name__.lower()} {node.name!r}"
+                hint = did_you_mean(node.name, known)
+                return TemplateFault(f"{what}; {hint}" if hint else what, node.lineno)
     return None
 
 
