@@ -1,0 +1,70 @@
+"""Compile every pipeline that ships: ``python -m kfp_sdg.compiler.shipped``.
+
+The packages in ``pipelines/compiled`` are for people who upload a pipeline without installing
+anything; a test holds them fresh.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from kfp_sdg.compiler.graph import compile_pipeline
+from kfp_sdg.pipelines import SHIPPED_FOLDER, shipped, shipped_names
+from kfp_sdg.spec import load_pipeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMPILED_FOLDER: Path = SHIPPED_FOLDER / "compiled"
+_SDK_VERSION = re.compile(r"^sdkVersion: .*\n", re.MULTILINE)
+
+
+def compiled_file(name: str) -> Path:
+    """Return where a shipped pipeline's package belongs.
+
+    Args:
+        name: One of ``shipped_names()``.
+    """
+    return COMPILED_FOLDER / f"{name}.yaml"
+
+
+def compiled_text(name: str) -> str:
+    """Return what a shipped pipeline compiles to.
+
+    Args:
+        name: One of ``shipped_names()``; it is the pipeline's name at KFP too.
+    """
+    return compile_pipeline(load_pipeline(shipped(name)), name=name).to_yaml()
+
+
+def is_fresh(name: str) -> bool:
+    """Tell whether a package is what its pipeline compiles to, whatever KFP SDK wrote it.
+
+    Args:
+        name: One of ``shipped_names()``.
+    """
+    file = compiled_file(name)
+    if not file.exists():
+        return False
+    written = file.read_text(encoding="utf-8")
+    return _SDK_VERSION.sub("", written) == _SDK_VERSION.sub("", compiled_text(name))
+
+
+def main() -> None:
+    """Write the packages that are not fresh, and remove those of pipelines that are gone."""
+    names = shipped_names()
+    for file in COMPILED_FOLDER.rglob("*.yaml"):
+        if file not in map(compiled_file, names):
+            file.unlink()
+    for name in names:
+        if not is_fresh(name):
+            file = compiled_file(name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(compiled_text(name), encoding="utf-8")
+            sys.stdout.write(f"{file.relative_to(SHIPPED_FOLDER.parent)}\n")
+
+
+if __name__ == "__main__":
+    main()

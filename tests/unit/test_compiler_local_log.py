@@ -1,0 +1,56 @@
+"""What is read from the output of KFP's local runner."""
+
+from __future__ import annotations
+
+from kfp_sdg.compiler.local_log import LocalLog, TaskFinished, TaskProgress, TaskStarted
+
+START = "10:00:00.123 - INFO - Executing task \x1b[96m'gen-q'\x1b[0m\n"
+DONE = "10:00:09.123 - INFO - Task \x1b[96m'gen-q'\x1b[0m finished with status {}\n"
+SUCCESS = DONE.format("\x1b[92mSUCCESS\x1b[0m")
+FAILURE = DONE.format("\x1b[91mFAILURE\x1b[0m").replace("INFO", "ERROR")
+
+
+def test_the_beginning_and_the_end_of_a_task_are_read() -> None:
+    events = list(LocalLog().events([START, "10:00:00.2 - INFO - Streamed logs:\n", SUCCESS]))
+    assert events == [TaskStarted("gen-q"), TaskFinished("gen-q", succeeded=True)]
+
+
+def test_a_task_cannot_speak_in_the_runners_name() -> None:
+    events = list(LocalLog().events([START, "    " + SUCCESS, FAILURE]))
+    assert events == [TaskStarted("gen-q"), TaskFinished("gen-q", succeeded=False)]
+
+
+def test_progress_is_read_as_the_runtime_prints_it(capsys) -> None:
+    from kfp_sdg.runtime.progress import PlainProgress
+    from kfp_sdg.teacher import Usage
+
+    progress = PlainProgress("gen: q", 4000, every=0)
+    progress.advance(1200, rejected=0, usage=Usage())
+    progress.advance(100, rejected=3, usage=Usage())
+    progress.advance(10, rejected=0, usage=Usage(completion_tokens=5000))
+    lines = [f"    {line}\n" for line in capsys.readouterr().out.splitlines()]
+    assert list(LocalLog().events(lines)) == [
+        TaskProgress(1200, 0, 0),
+        TaskProgress(1300, 3, 0),
+        TaskProgress(1310, 3, 5000),
+    ]
+
+
+def test_the_last_words_are_all_lines_of_the_error_and_none_of_the_runners() -> None:
+    log = LocalLog()
+    lines = ["    error: not this\n", "    error: one\n", "    two\n", "    \n", "    four\n"]
+    list(log.events([START, *lines, "    \n", FAILURE, "Traceback (most recent call last):\n"]))
+    assert log.last_words() == "one\ntwo\n\nfour"
+    assert log.tail(1) == "four"
+
+
+def test_a_task_without_an_error_of_ours_has_no_last_words() -> None:
+    log = LocalLog()
+    list(log.events([START, "    ValueError: x\n", FAILURE]))
+    assert log.last_words() is None
+
+
+def test_each_task_has_its_own_lines() -> None:
+    log = LocalLog()
+    list(log.events([START, "    error: of the first\n", SUCCESS, START.replace("gen-q", "keep")]))
+    assert log.last_words() is None
