@@ -16,11 +16,11 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from kfp_sdg.errors import StorageError
+from kfp_sdg.storage.text import BOM, decode
 from kfp_sdg.storage.types import ColumnTypes
 
 _ROWS_AT_ONCE = 20_000
 _BLOCK = 1 << 20
-_BOM = b"\xef\xbb\xbf"
 
 
 def rows_from_objects(objects: Sequence[Mapping[str, Any]], *, source: str = "rows") -> pa.Table:
@@ -39,11 +39,10 @@ def rows_from_objects(objects: Sequence[Mapping[str, Any]], *, source: str = "ro
     """
     types = ColumnTypes()
     for index, row in enumerate(objects):
-        if not isinstance(row, Mapping) or not all(isinstance(name, str) for name in row):
-            raise StorageError(
-                f"{source}, row {index}: expected an object whose keys are text, not "
-                f"{type(row).__name__}"
-            )
+        if not isinstance(row, Mapping):
+            raise StorageError(f"{source}, row {index}: expected an object, not {_json_name(row)}")
+        if not all(isinstance(name, str) for name in row):
+            raise StorageError(f"{source}, row {index}: a column's name is not text")
         types.add(row, f"{source}, row {index}")
     schema = types.schema()
     if not len(schema):
@@ -79,8 +78,12 @@ def read_json_lines(open_file: Callable[[], BinaryIO], source: str) -> pa.Table:
     schema = types.schema()
     if not len(schema):
         raise StorageError(f"{source}: holds no rows; expected one JSON object per line")
-    with open_file() as file:
-        table = _parse(file, schema, max(_BLOCK, 2 * longest), source)
+    try:
+        with open_file() as file:
+            table = _parse(file, schema, max(_BLOCK, 2 * longest), source)
+    except StorageError:
+        _blame_line(open_file, schema, source)
+        raise
     if table.num_rows != rows:
         raise StorageError(
             f"{source}: {rows} rows on the first reading and {table.num_rows} on the second; "
@@ -100,7 +103,7 @@ def read_json_list(open_file: Callable[[], BinaryIO], source: str) -> pa.Table:
         StorageError: The file is not such a list, types do not fit, or there are no rows.
     """
     with open_file() as file:
-        text = _decode(file.read().removeprefix(_BOM), source, 1)
+        text = decode(file.read().removeprefix(BOM), source, 1)
     if not text.strip():
         raise StorageError(f"{source}: the file is empty; expected a JSON list of objects")
     rows = _loads(text, source, 1, "a JSON list of objects")
@@ -115,16 +118,23 @@ def read_json_list(open_file: Callable[[], BinaryIO], source: str) -> pa.Table:
     return table
 
 
+def _blame_line(open_file: Callable[[], BinaryIO], schema: pa.Schema, source: str) -> None:
+    """Raise the error of the first line that cannot be parsed: Arrow's own has no line number."""
+    with open_file() as file:
+        for number, line in _lines(file):
+            _parse(io.BytesIO(line), schema, len(line) + 1, f"{source}:{number}")
+
+
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Yield the lines that are not empty with their numbers."""
     for number, line in enumerate(file, start=1):
-        content = (line.removeprefix(_BOM) if number == 1 else line).strip()
+        content = (line.removeprefix(BOM) if number == 1 else line).strip()
         if content:
             yield number, content
 
 
 def _parse_line(line: bytes, source: str, number: int) -> dict[str, Any]:
-    value = _loads(_decode(line, source, number), source, number, "one JSON object per line")
+    value = _loads(decode(line, source, number), source, number, "one JSON object per line")
     if not isinstance(value, dict):
         raise StorageError(
             f"{source}:{number}: expected one JSON object per line, not {_json_name(value)}"
@@ -154,18 +164,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"an object has the key {twice!r} twice")
     return result
-
-
-def _decode(content: bytes, source: str, first_line: int) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        line = first_line + before.count(b"\n")
-        raise StorageError(
-            f"{source}:{line}: not UTF-8 text (byte 0x{content[error.start]:02x}); save the file "
-            "as UTF-8"
-        ) from None
 
 
 def _encode(row: Mapping[str, Any], source: str) -> bytes:

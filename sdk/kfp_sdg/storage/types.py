@@ -28,6 +28,14 @@ _SCALARS: dict[type, pa.DataType] = {
 _INT64 = range(-(2**63), 2**63)
 
 
+class _MixedError(Exception):
+    """Two types that no column can hold together."""
+
+    def __init__(self, first: pa.DataType, second: pa.DataType) -> None:
+        self.first = first
+        self.second = second
+
+
 class ColumnTypes:
     """Collects the type of every column over rows of JSON values.
 
@@ -51,26 +59,38 @@ class ColumnTypes:
                 JSON value.
         """
         for name, value in row.items():
-            known = self._types.get(name)
+            known = self._types.get(name, _NULL)
             try:
                 found = _type_of(value)
-                if found is known:
+                if found is known and name in self._types:
                     continue
-                self._types[name] = found if known is None else _unify(known, found)
+                self._types[name] = _unify(known, found)
+            except _MixedError as error:
+                raise StorageError(self._mixed(name, value, place, error)) from None
             except ValueError as error:
                 raise StorageError(f"{place}: column {name!r} {error}") from None
-            except TypeError:
-                raise StorageError(
-                    f"{place}: column {name!r} is {describe(found)} here ({_short(value)}) but "
-                    f"{describe(known)} before (at {self._seen_at[name]}); a column holds values "
-                    "of one type"
-                ) from None
-            if known is None or pa.types.is_null(known):
+            except RecursionError:
+                raise StorageError(f"{place}: column {name!r} is nested too deeply") from None
+            if pa.types.is_null(known) and not pa.types.is_null(found):
                 self._seen_at[name] = place
 
     def schema(self) -> pa.Schema:
         """Return the columns in the order in which they were first seen."""
         return pa.schema(list(self._types.items()))
+
+    def _mixed(self, name: str, value: Any, place: str, error: _MixedError) -> str:
+        first, second = describe(error.first), describe(error.second)
+        known = self._types.get(name, _NULL)
+        if error.first is known:
+            return (
+                f"{place}: column {name!r} is {second} here ({_short(value)}) but {first} before "
+                f"(at {self._seen_at[name]}); a column holds values of one type"
+            )
+        before = f", first seen at {self._seen_at[name]}" if name in self._seen_at else ""
+        return (
+            f"{place}: column {name!r} has lists or objects whose parts are both {first} and "
+            f"{second} ({_short(value)}{before}); each part holds values of one type"
+        )
 
 
 def describe(data_type: pa.DataType) -> str:
@@ -91,13 +111,28 @@ def describe(data_type: pa.DataType) -> str:
     return next((name for test, name in names if test(data_type)), str(data_type))
 
 
+def type_name(data_type: pa.DataType) -> str:
+    """Return a type's exact name without its encoding: "string", "list<struct<a: int64>>"."""
+    kinds = pa.types
+    if kinds.is_dictionary(data_type):
+        return type_name(data_type.value_type)
+    if is_text(data_type):
+        return str(_TEXT)
+    if kinds.is_list(data_type) or kinds.is_large_list(data_type):
+        return f"list<{type_name(data_type.value_type)}>"
+    if kinds.is_struct(data_type):
+        parts = (f"{field.name}: {type_name(field.type)}" for field in data_type)
+        return f"struct<{', '.join(parts)}>"
+    return str(data_type)
+
+
 def is_text(data_type: pa.DataType) -> bool:
     """Tell whether cells of this type are text, whatever their encoding."""
     return data_type in (_TEXT, pa.large_string(), pa.string_view())
 
 
 def _type_of(value: Any) -> pa.DataType:
-    """Return a value's type; ValueError says why there is none, TypeError that parts disagree."""
+    """Return a value's type; ValueError says why there is none."""
     scalar = _SCALARS.get(type(value))
     if scalar is not None:
         if scalar is _INTEGER and value not in _INT64:
@@ -119,7 +154,7 @@ def _type_of(value: Any) -> pa.DataType:
 
 
 def _unify(first: pa.DataType, second: pa.DataType) -> pa.DataType:
-    """Return the type that holds the values of both; TypeError where there is none."""
+    """Return the type that holds the values of both."""
     if first == second or pa.types.is_null(second):
         return first
     if pa.types.is_null(first):
@@ -134,7 +169,7 @@ def _unify(first: pa.DataType, second: pa.DataType) -> pa.DataType:
             known = fields.get(field.name)
             fields[field.name] = field.type if known is None else _unify(known, field.type)
         return pa.struct(list(fields.items()))
-    raise TypeError
+    raise _MixedError(first, second)
 
 
 def _short(value: Any) -> str:

@@ -1,0 +1,132 @@
+"""The manifest of a dataset artifact: what is in it, and everything that was done to its rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kfp_sdg.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """What one block did to the rows; ``rows_in + added`` is where all of them went.
+
+    Attributes:
+        block: The block's name.
+        type: The block's type name.
+        rows_in: Rows of the block's input.
+        rows_out: Rows of its output.
+        added: Rows made beyond the input's.
+        filtered: Rows dropped by the block's own rule.
+        duplicates: Rows dropped as duplicates.
+        rejected: Rows that could not be used.
+        rejected_by_reason: How many of them for each reason.
+        requests: Requests to the teacher that were answered.
+        prompt_tokens: Tokens the teacher read.
+        completion_tokens: Tokens the teacher wrote.
+        seconds: How long the block took.
+        model: The model that was asked; None for blocks that ask none.
+    """
+
+    block: str
+    type: str
+    rows_in: int
+    rows_out: int
+    added: int = 0
+    filtered: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    model: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry as JSON values."""
+        return {**_fields(self), "rejected_by_reason": dict(self.rejected_by_reason)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> HistoryEntry:
+        """Return the entry that ``to_json`` gave; keys that a later version added are left out.
+
+        Raises:
+            TypeError: A key is missing.
+        """
+        known = {f.name for f in dataclasses.fields(cls)}
+        return cls(**{key: value[key] for key in value if key in known})
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a dataset folder holds.
+
+    Attributes:
+        rows: How many rows.
+        columns: The type of each column by its name, in order: "string", "list<int64>".
+        fingerprint: The content's fingerprint, see ``kfp_sdg.storage.fingerprint``.
+        history: One entry per block that touched the rows, in order.
+        format_version: The version of the folder's layout.
+    """
+
+    rows: int
+    columns: Mapping[str, str]
+    fingerprint: str
+    history: tuple[HistoryEntry, ...] = ()
+    format_version: int = FORMAT_VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the manifest as JSON values."""
+        return {
+            "format_version": self.format_version,
+            "rows": self.rows,
+            "columns": [{"name": name, "type": kind} for name, kind in self.columns.items()],
+            "fingerprint": self.fingerprint,
+            "history": [entry.to_json() for entry in self.history],
+        }
+
+    @classmethod
+    def from_text(cls, text: str, source: str) -> Manifest:
+        """Return the manifest that a file holds.
+
+        Args:
+            text: The file's text.
+            source: The file's name, for errors.
+
+        Raises:
+            StorageError: This is no manifest, or one of a later version.
+        """
+        try:
+            value = json.loads(text)
+            version = value["format_version"]
+            if not isinstance(version, int) or version > FORMAT_VERSION:
+                raise StorageError(
+                    f"{source}: the dataset has format version {version}, and this kfp-sdg reads "
+                    f"versions up to {FORMAT_VERSION}; install a newer kfp-sdg"
+                )
+            return cls(
+                rows=int(value["rows"]),
+                columns={column["name"]: column["type"] for column in value["columns"]},
+                fingerprint=str(value["fingerprint"]),
+                history=tuple(map(HistoryEntry.from_json, value["history"])),
+                format_version=version,
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise StorageError(
+                f"{source}: not the manifest of a dataset of kfp-sdg "
+                f"({type(error).__name__}: {error})"
+            ) from None
+
+
+def _fields(entry: HistoryEntry) -> dict[str, Any]:
+    return {f.name: getattr(entry, f.name) for f in dataclasses.fields(entry)}

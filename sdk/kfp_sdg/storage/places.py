@@ -1,0 +1,101 @@
+"""Files and folders by path or by URL (``s3://``, ``hf://``, … through fsspec)."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from kfp_sdg.errors import StorageError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def is_url(place: str) -> bool:
+    """Tell whether a place is a URL and not a path."""
+    return _URL.match(place) is not None
+
+
+def join(folder: str, name: str) -> str:
+    """Return the place of a file in a folder."""
+    return f"{folder.rstrip('/')}/{name}" if is_url(folder) else os.path.join(folder, name)
+
+
+def is_folder(place: str) -> bool:
+    """Tell whether a place is a folder.
+
+    Raises:
+        StorageError: There is nothing, or the storage cannot be reached.
+    """
+    if is_url(place):
+        files, path = _remote(place)
+        exists, folder = _ask(place, lambda: (files.exists(path), files.isdir(path)))
+    else:
+        exists, folder = os.path.exists(place), os.path.isdir(place)
+    if not exists:
+        raise StorageError(f"{place}: no such file or folder")
+    return bool(folder)
+
+
+def names_in(folder: str) -> list[str]:
+    """Return the names of a folder's entries.
+
+    Raises:
+        StorageError: There is no such folder, or it cannot be read.
+    """
+    if not is_folder(folder):
+        raise StorageError(f"{folder}: a folder is needed, and this is a file")
+    if is_url(folder):
+        files, path = _remote(folder)
+        listed = _ask(folder, lambda: files.ls(path, detail=False))
+        return [name.rstrip("/").rsplit("/", 1)[-1] for name in listed]
+    return cast("list[str]", _ask(folder, lambda: os.listdir(folder)))
+
+
+def open_binary(place: str) -> BinaryIO:
+    """Open a file for reading.
+
+    Raises:
+        StorageError: The file is missing or cannot be read.
+    """
+    if is_url(place):
+        files, path = _remote(place)
+        return cast("BinaryIO", _ask(place, lambda: files.open(path, "rb")))
+    return cast("BinaryIO", _ask(place, lambda: open(place, "rb")))
+
+
+def read_text(place: str) -> str:
+    """Return a small UTF-8 file's text.
+
+    Raises:
+        StorageError: The file cannot be read, or is not UTF-8.
+    """
+    with open_binary(place) as file:
+        content = file.read()
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise StorageError(f"{place}: not UTF-8 text: {error}") from None
+
+
+def _remote(url: str) -> tuple[AbstractFileSystem, str]:
+    import fsspec
+
+    try:
+        files, path = fsspec.core.url_to_fs(url)
+    except (ValueError, ImportError, OSError) as error:
+        raise StorageError(f"{url}: {error}") from None
+    return files, path
+
+
+def _ask(place: str, question: Any) -> Any:
+    """Ask the storage; its own errors differ from one to the next."""
+    try:
+        return question()
+    except FileNotFoundError:
+        raise StorageError(f"{place}: no such file or folder") from None
+    except Exception as error:
+        raise StorageError(f"{place}: cannot be read: {type(error).__name__}: {error}") from error
