@@ -79,7 +79,8 @@ def test_files_come_as_mappings_or_as_the_text_of_yaml_files():
         "a.yaml": {"system": "x"},
         "b.yaml": {"system": "y"},
     }
-    assert files["b.yaml"].path == "b.yaml"
+    assert str(files["a.yaml"].source.at("system")) == "a.yaml"
+    assert str(files["b.yaml"].source.at("system")) == "b.yaml:1:1"
 
 
 @pytest.mark.parametrize(

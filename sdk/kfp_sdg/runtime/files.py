@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kfp_sdg.errors import BlockError
-from kfp_sdg.spec.model import ConfigFile
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from kfp_sdg.errors import BlockError, Position
+from kfp_sdg.spec.model import ConfigFile, SourceMap
 
 
 def decode_files(text: str, *, block_name: str) -> dict[str, ConfigFile]:
@@ -35,15 +32,12 @@ def decode_files(text: str, *, block_name: str) -> dict[str, ConfigFile]:
             "component input 'files' must be a JSON object from path to content",
             block_name=block_name,
         )
-    return {
-        path: ConfigFile(path, _content(path, content, block_name))
-        for path, content in files.items()
-    }
+    return {path: _file(path, content, block_name) for path, content in files.items()}
 
 
-def _content(path: str, content: Any, block_name: str) -> Mapping[str, Any]:
+def _file(path: str, content: Any, block_name: str) -> ConfigFile:
     if isinstance(content, dict):
-        return content
+        return ConfigFile(path, content, SourceMap(Position(path)))
     if isinstance(content, str):
         from kfp_sdg.spec.problems import Findings
         from kfp_sdg.spec.yaml_source import parse_yaml
@@ -51,7 +45,7 @@ def _content(path: str, content: Any, block_name: str) -> Mapping[str, Any]:
         findings = Findings()
         document = parse_yaml(content, file=path, kind="file", findings=findings)
         findings.raise_errors()
-        return document.content
+        return ConfigFile(path, document.content, document.source)
     raise BlockError(
         f"component input 'files': {path!r} must be a mapping or the text of a YAML file",
         block_name=block_name,
