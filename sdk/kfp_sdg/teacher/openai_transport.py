@@ -38,7 +38,8 @@ class OpenAITransport:
     ) -> OpenAITransport:
         """Return a transport to a base URL; times in seconds."""
         # A proxy cannot reach this machine's loopback, so its variables do not count there.
-        direct = openai.DefaultAsyncHttpxClient(trust_env=False) if _is_loopback(url) else None
+        past_proxies = _is_plain_loopback(url)
+        direct = openai.DefaultAsyncHttpxClient(trust_env=False) if past_proxies else None
         return cls(
             openai.AsyncOpenAI(
                 base_url=url,
@@ -62,9 +63,11 @@ class OpenAITransport:
         await self._client.close()
 
 
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
+def _is_plain_loopback(url: str) -> bool:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    # Not with TLS: the variables that name a certificate authority would be lost too.
+    return parts.scheme == "http" and (host in ("localhost", "::1") or host.startswith("127."))
 
 
 async def _reply(sending: Awaitable[bytes]) -> Reply:
