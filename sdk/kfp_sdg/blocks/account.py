@@ -76,6 +76,14 @@ class Account:
         """
         import pyarrow as pa
 
+        if not self.rejections:  # most blocks; what follows imports pandas
+            from kfp_sdg.storage.types import empty_table
+
+            names = [name for name in schema.names if name not in REJECTED_COLUMNS]
+            fields = [schema.field(name) for name in names]
+            return empty_table(
+                pa.schema([*fields, *((name, pa.string()) for name in REJECTED_COLUMNS)])
+            )
         rows: Sequence[Mapping[str, Any]] = [rejection.row for rejection in self.rejections]
         table = pa.Table.from_pylist(rows, schema=schema)
         for name, values in zip(

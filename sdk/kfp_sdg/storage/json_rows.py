@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from kfp_sdg.errors import StorageError
 from kfp_sdg.storage.text import BOM, decode
-from kfp_sdg.storage.types import ColumnTypes
+from kfp_sdg.storage.types import ColumnTypes, empty_table
 
 _ROWS_AT_ONCE = 20_000
 _BLOCK = 1 << 20
@@ -46,7 +46,7 @@ def rows_from_objects(objects: Sequence[Mapping[str, Any]], *, source: str = "ro
         types.add(row, f"{source}, row {index}")
     schema = types.schema()
     if not len(schema):
-        return _empty(schema)
+        return empty_table(schema)
     iterator = iter(objects)
     tables = []
     while batch := list(islice(iterator, _ROWS_AT_ONCE)):
@@ -188,10 +188,6 @@ def _parse(file: BinaryIO, schema: pa.Schema, block_size: int, source: str) -> p
         )
     except pa.ArrowInvalid as error:
         raise StorageError(f"{source}: {error}") from None
-
-
-def _empty(schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
 def _json_name(value: Any) -> str:

@@ -93,6 +93,11 @@ class ColumnTypes:
         )
 
 
+def empty_table(schema: pa.Schema) -> pa.Table:
+    """Return a table without rows; ``schema.empty_table()`` would import pandas."""
+    return pa.Table.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+
+
 def describe(data_type: pa.DataType) -> str:
     """Return a type's name as users know it: text, integer, float, bool, list, object."""
     kinds = pa.types
