@@ -31,7 +31,7 @@ in flight than this only wait, so it is also the concurrency to use."""
 
 DEFAULT_CONTEXT = 4096
 """Tokens of prompt and answer per slot: a prompt of 1,500 and an answer of 2,048 fit. With eight
-slots the server takes up to 0.9 GB."""
+slots full the server takes 0.9 GB, and 0.25 GB more of kept prompts."""
 
 _START_PATIENCE = 120.0
 _POLL = 0.05

@@ -56,6 +56,8 @@ def _start(args: argparse.Namespace) -> xllamacpp.Server:
     # since OpenMP's barrier spins.
     params.cpuparams.n_threads = args.threads
     params.cpuparams_batch.n_threads = args.threads
+    # llama.cpp keeps prompts of emptied slots for their prefixes, by default in up to 8 GiB.
+    params.cache_ram_mib = 256
     params.endpoint_metrics = True
     params.offline = True
     return xllamacpp.Server(params)
