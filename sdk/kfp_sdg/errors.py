@@ -1,17 +1,20 @@
 """The errors of kfp-sdg, each worded for the person who can fix it.
 
-    SdgError
-    ├── SpecError      a pipeline YAML, prompt config or option is wrong (the user's mistake)
-    ├── BlockError     a block cannot do its work on these rows
-    ├── TeacherError   the model server cannot be used
-    ├── StorageError   rows cannot be read or written
-    └── ClusterError   Kubeflow, KServe or OpenShift AI refused or failed
+SdgError
+├── SpecError      a pipeline YAML, prompt config or option is wrong (the user's mistake)
+├── BlockError     a block cannot do its work on these rows
+├── TeacherError   the model server cannot be used
+├── StorageError   rows cannot be read or written
+└── ClusterError   Kubeflow, KServe or OpenShift AI refused or failed
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)
