@@ -70,7 +70,8 @@ def find_pipeline(pipeline: str) -> Path:
     if path.is_file():
         return path
     if pipeline in shipped_names():
-        return shipped(pipeline)
+        found: Path = shipped(pipeline)
+        return found
     if path.is_dir():
         problem = Problem(
             "this is a folder",
@@ -87,11 +88,14 @@ def _not_found(pipeline: str, shipped_names: Sequence[str]) -> Problem:
     """Return the problem of a pipeline that is nowhere."""
     from kfp_sdg.spec.problems import did_you_mean
 
+    expected = "a YAML file"
+    if Path(pipeline).suffix not in (".yaml", ".yml"):
+        expected += f", or one of {', '.join(shipped_names)}"
     files = [str(path) for path in Path(pipeline).parent.glob("*.y*ml")]
     return Problem(
         "there is no such file, and no shipped pipeline of that name",
         Position(pipeline),
-        expected=f"a YAML file, or one of {', '.join(shipped_names)}",
+        expected=expected,
         suggestion=did_you_mean(pipeline, [*files, *shipped_names]),
         code="missing-file",
     )

@@ -114,19 +114,33 @@ class Watcher(Observer):
 
 
 class PlainLines(Watcher):
-    """Writes a line when a block begins, every few seconds while it works, and when it is done."""
+    """Writes a line when a block begins, now and then while it works, and when it is done."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, every: float = LINE_SECONDS) -> None:
         """Watch a run.
 
         Args:
             console: Where the lines go.
+            every: Seconds between two lines about one block; more when it takes many minutes.
         """
         self._console = console
+        self._every = every
         self._index = self._total = 0
         self._name = ""
-        self._pace = Pace(None, 0.0)
+        self._pace: Pace | None = None
         self._last_line = 0.0
+        self._ended = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, name="kfp-sdg-progress", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin to write."""
+        self._ticker.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Write no more."""
+        self._ended.set()
+        self._ticker.join()
 
     def block_started(
         self, index: int, total: int, name: str, block_type: str, rows_in: int | None
@@ -134,27 +148,41 @@ class PlainLines(Watcher):
         """Write which block begins."""
         self._index, self._total, self._name = index, total, name
         self._last_line = time.monotonic()
-        self._pace = Pace(rows_in, self._last_line)
         given = "" if rows_in is None else f": {rows(rows_in)}"
         self._write(Text(f"[{index}/{total}] {name} ({block_type}){given}"))
+        self._pace = Pace(rows_in, self._last_line)
 
     def block_progress(self, rows: int, *, rejected: int, usage: Usage) -> None:
-        """Write how far the block is, if the last line is some seconds old."""
-        self._pace.advance(rows, rejected, usage)
-        now = time.monotonic()
-        if now - self._last_line >= LINE_SECONDS:
-            self._last_line = now
-            self._write(Text(f"[{self._index}/{self._total}] {self._name}: {self._state()}"))
+        """Count what is done."""
+        if self._pace:
+            self._pace.advance(rows, rejected, usage)
 
     def block_finished(self, entry: HistoryEntry) -> None:
         """Write what came of the block."""
+        self._pace = None
         self._write(done_line(self._index, self._total, entry))
 
-    def _state(self) -> str:
-        """Return how far the block is, in words."""
-        pace = self._pace
+    def run_stopped(self, partial: RunResult, block_name: str) -> None:
+        """Keep what was finished, and write no more about the block."""
+        self._pace = None
+        super().run_stopped(partial, block_name)
+
+    def _tick(self) -> None:
+        """Write how far the block at work is, less often the longer it takes."""
+        while not self._ended.wait(self._every / 10):
+            pace, now = self._pace, time.monotonic()
+            if pace and now - self._last_line >= max(self._every, min(pace.seconds / 12, 60)):
+                self._last_line = now
+                place = f"[{self._index}/{self._total}] {self._name}"
+                self._write(Text(f"{place}: {self._state(pace)}"))
+
+    @staticmethod
+    def _state(pace: Pace) -> str:
+        """Return how far a block is, in words."""
         total = "" if pace.total is None else f"/{pace.total:,}"
-        parts = [f"{pace.done:,}{total} rows", f"{rate(pace.rows_per_second)} rows/s"]
+        parts = [f"{pace.done:,}{total} rows", clock(pace.seconds)]
+        if pace.done:
+            parts.append(f"{rate(pace.rows_per_second)} rows/s")
         if pace.rejected:
             parts.append(f"{pace.rejected:,} rejected")
         if pace.usage.completion_tokens:

@@ -16,9 +16,11 @@ from kfp_sdg.cli.options import (  # noqa: TC001
 )
 from kfp_sdg.cli.pipeline_file import PipelineSource
 from kfp_sdg.cli.teachers import choose_teacher
+from kfp_sdg.errors import BlockError
 
 if TYPE_CHECKING:
     from kfp_sdg.cli.runners import RunOrder
+    from kfp_sdg.spec import PipelineSpec
 
 _TEACHER = "Teacher"
 _GENERATION = "Generation"
@@ -174,9 +176,8 @@ def _carry_out(order: RunOrder, runner: Runner) -> None:
     from kfp_sdg.cli.console import error_console, output_console, say
     from kfp_sdg.cli.notices import logged_warnings, show_warnings
     from kfp_sdg.cli.progress import Bars, PlainLines
-    from kfp_sdg.cli.runners import ended_in_order, run_here, run_on_kfp
+    from kfp_sdg.cli.runners import ended_in_order, keep_partial, run_here, run_on_kfp
     from kfp_sdg.cli.summary import show_summary
-    from kfp_sdg.errors import BlockError
 
     show_warnings(order.spec.warnings)
     console = error_console()
@@ -189,9 +190,16 @@ def _carry_out(order: RunOrder, runner: Runner) -> None:
     try:
         with ended_in_order(), logged_warnings(warn), watcher:
             result = carry_out(order, watcher)
-    except BlockError as error:
-        for block in order.spec.blocks:
-            if block.name == error.block_name and block.source.root.line:
-                error.add_note(f"The block is at {block.source.root}.")
+    except BaseException as error:
+        keep_partial(watcher, order.output)
+        _note_place(error, order.spec)
         raise
     show_summary(output_console(), result, order.output)
+
+
+def _note_place(error: BaseException, spec: PipelineSpec) -> None:
+    """Add to a block's error where the block stands in the pipeline's file."""
+    name = error.block_name if isinstance(error, BlockError) else None
+    for block in spec.blocks:
+        if block.name == name and block.source.root.line:
+            error.add_note(f"The block is at {block.source.root}.")

