@@ -34,6 +34,9 @@ BUILTIN_BLOCKS: dict[str, str] = {
 }
 """The module of every built-in block type, imported when the type is first asked for."""
 
+ARGUMENTS_OF_ALL = 3
+"""What every block is made with before its settings: ctx, pipe, block_name."""
+
 BLOCKS_GROUP = "kfp_sdg.blocks"
 """Entry points that name a block class: ``EnglishToPirateBlock = "my_package.blocks:Pirate"``."""
 
@@ -94,14 +97,9 @@ def make_block(
         kind = block_class(block_type)
     except BlockError as error:
         raise BlockError(error.message, block_name=block_name, block_type=block_type) from error
-    try:
-        inspect.signature(kind).bind(ctx, pipe, block_name, **config)
-    except TypeError as error:
-        raise BlockError(
-            f"its config does not fit the block type: {error}",
-            block_name=block_name,
-            block_type=block_type,
-        ) from None
+    wrong = _misfits(kind, config)
+    if wrong:
+        raise BlockError("; ".join(wrong), block_name=block_name, block_type=block_type)
     block: Block = kind(ctx, pipe, block_name, **config)
     return block
 
@@ -130,6 +128,23 @@ def load_plugins(modules: Iterable[str] = ()) -> None:
             made = _load(entry)
             if callable(made) and entry.name not in PromptRegistry.get_registry():
                 PromptRegistry.register(entry.name)(made)
+
+
+def _misfits(kind: type, config: Mapping[str, Any]) -> list[str]:
+    """Say which settings a block type does not have and which it needs."""
+    settings = list(inspect.signature(kind).parameters.values())[ARGUMENTS_OF_ALL:]
+    names = [s.name for s in settings if s.kind not in (s.VAR_KEYWORD, s.VAR_POSITIONAL)]
+    wrong = []
+    if not any(s.kind is s.VAR_KEYWORD for s in settings):
+        for key in config:
+            near = difflib.get_close_matches(key, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
+            if key not in names:
+                wrong.append(f"unknown setting {key!r}; {hint}")
+    for s in settings:
+        if s.name in names and s.name not in config and s.default is s.empty:
+            wrong.append(f"missing setting {s.name!r}")
+    return wrong
 
 
 def _load(entry: EntryPoint) -> Any:

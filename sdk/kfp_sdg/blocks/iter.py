@@ -39,7 +39,8 @@ class IterBlock(Block):
         **config: Any,
     ) -> None:
         super().__init__(ctx, pipe, block_name)
-        if isinstance(num_iters, bool) or num_iters != int(num_iters) or num_iters < 0:
+        is_number = isinstance(num_iters, int | float) and not isinstance(num_iters, bool)
+        if not is_number or num_iters < 0 or num_iters % 1:
             raise self.error(f"num_iters is {num_iters!r}; expected a whole number from 0")
         self._num_iters = int(num_iters)
         self._inner = make_block(ctx, pipe, block_name, block_type, config)
