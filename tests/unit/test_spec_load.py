@@ -89,7 +89,9 @@ def test_a_version_that_is_a_number_is_to_be_quoted(tmp_path, version, quoted):
     assert problem.suggestion == f"put it in quotes: {quoted}"
 
 
-@pytest.mark.parametrize("version", ['"1"', '"one"', "[1, 0]", "", "true", '"1.0.0"'])
+@pytest.mark.parametrize(
+    "version", ['"1"', '"one"', f'"{"1" * 5000}.0"', "[1, 0]", "", "true", '"1.0.0"']
+)
 def test_a_version_that_is_none_is_refused(tmp_path, version):
     problem = only_problem(tmp_path, pipeline(ASK).replace('"1.0"', version))
     assert (problem.code, place(problem)) == ("version", (1, 1))

@@ -157,6 +157,13 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path, number):
     assert "quotes" in problem.suggestion
 
 
+@pytest.mark.parametrize("number", ["9" * 30, "-" + "9" * 30, "0x" + "f" * 6000, "9" * 6000])
+def test_whole_numbers_of_more_than_64_bits_are_refused(tmp_path, number):
+    problem = only_problem(tmp_path, pipeline(NOOP).replace("x}", f"{number}}}"))
+    assert problem.code in ("too-large", "scalar")
+    assert len(str(problem)) < 300
+
+
 def test_dates_and_times_stay_the_text_they_are_written_as(tmp_path):
     config = (
         "{filter_column: a, operation: eq, filter_value: [2024-01-02, 12:30, 2024-01-02 03:04:05]}"

@@ -127,7 +127,7 @@ class _Loader:
     def _check_version(self, version: Any) -> None:
         where = self.source.at("version")
         quoted = isinstance(version, (int, float)) and not isinstance(version, bool)
-        found = re.fullmatch(r"(\d+)\.(\d+)", version) if isinstance(version, str) else None
+        found = re.fullmatch(r"(\d{1,9})\.(\d{1,9})", version) if isinstance(version, str) else None
         if found is None:
             self.findings.error(
                 where,

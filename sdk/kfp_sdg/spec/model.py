@@ -61,7 +61,8 @@ class BlockSpec:
     Attributes:
         name: The block's name, unique in its pipeline.
         type: The registered name of the block type.
-        config: The block's own settings, JSON values, as written.
+        config: The block's own settings, JSON values, as written; but 2.0 is 2 where the block
+            wants a whole number.
         drop_columns: Columns to drop from the block's output; those that do not exist are ignored.
         drop_duplicates: Columns of which no two output rows of the whole dataset may agree.
         source: The positions of the entry's nodes, paths relative to the entry. A block that was
@@ -84,7 +85,8 @@ class PipelineSpec:
 
     Attributes:
         blocks: The blocks, in order.
-        files: The files the blocks refer to, by the path as written in the block.
+        files: The files the blocks refer to, by the path as written in the block (for
+            SamplePopulatorBlock with its post-fix: the path it loads, see ``post_fixed``).
         version: The format version, "1.0".
         auxiliary_instructions: Instructions of ``datamixing.auxiliary_instructions`` by the name
             of the dataset type they are for.

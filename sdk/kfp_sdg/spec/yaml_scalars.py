@@ -12,6 +12,10 @@ PREFIX = "tag:yaml.org,2002:"
 NAMES = {"bool": "truth value", "int": "whole number", "float": "number"}
 
 
+LARGEST = 2**64
+"""Whole numbers from here on fit into no column, and Python refuses to print the longest."""
+
+
 class ScalarError(ValueError):
     """A scalar that has no JSON value.
 
@@ -75,7 +79,10 @@ def scalar_value(node: yaml.ScalarNode) -> str | int | float | bool | None:
         if kind == "bool":
             return bool(_constructor.construct_yaml_bool(node))
         if kind == "int":
-            return int(_constructor.construct_yaml_int(node))
+            integer = int(_constructor.construct_yaml_int(node))
+            if abs(integer) >= LARGEST:
+                raise ScalarError("this whole number has more than 64 bits", "too-large", quote)
+            return integer
         if kind == "float":
             number = float(_constructor.construct_yaml_float(node))
             if not math.isfinite(number):
