@@ -32,7 +32,7 @@ def template_fault(text: str) -> TemplateFault | None:
     """Return what is wrong with a Jinja template; None if it is valid.
 
     The text is parsed and not compiled: Jinja computes constants while it compiles, and
-    ``{{ 9**9**9 }}`` would never end.
+    ``{{ 9 ** (9 ** 9) }}`` would never end.
     """
     from jinja2 import TemplateSyntaxError, nodes
 
