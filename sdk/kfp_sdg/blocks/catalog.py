@@ -59,7 +59,8 @@ def block_class(type_name: str) -> type:
     """
     registry = BlockRegistry.get_registry()
     if type_name not in registry and type_name in BUILTIN_BLOCKS:
-        importlib.import_module(BUILTIN_BLOCKS[type_name])
+        module = importlib.import_module(BUILTIN_BLOCKS[type_name])
+        registry.setdefault(type_name, getattr(module, type_name))
     if type_name not in registry:
         for entry in entry_points(group=BLOCKS_GROUP, name=type_name):
             registry.setdefault(type_name, _load(entry))
