@@ -97,7 +97,9 @@ def test_what_one_part_opens_another_may_close(tmp_path):
 
 
 def test_checking_a_template_computes_nothing(tmp_path):
-    (tmp_path / "prompt.yaml").write_text(PROMPT.replace("{{ topic }}", "{{ 9 ** (9 ** (9 ** 9)) }}"))
+    (tmp_path / "prompt.yaml").write_text(
+        PROMPT.replace("{{ topic }}", "{{ 9 ** (9 ** (9 ** 9)) }}")
+    )
     assert load(tmp_path, ask()).files
 
 
