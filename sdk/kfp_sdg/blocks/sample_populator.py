@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 
 from kfp_sdg.blocks.base import Block, register
 from kfp_sdg.blocks.choices import split_by_choice
-from kfp_sdg.blocks.columns import as_type, common_type, put_column, with_column
+from kfp_sdg.blocks.columns import as_type, common_type, put_column, text_array, with_column
 from kfp_sdg.errors import StorageError
+from kfp_sdg.spec import post_fixed
 from kfp_sdg.storage import rows_from_objects
 from kfp_sdg.storage.types import describe
 
@@ -60,9 +61,7 @@ class SamplePopulatorBlock(Block):
             key = PurePosixPath(path).name.split(".")[0]
             if key in self.samples:
                 raise self.error(f"config_paths has two files that rows would name {key!r}")
-            self.samples[key] = self._load_config(
-                path.replace(".yaml", f"_{post_fix}.yaml") if post_fix else path
-            )
+            self.samples[key] = self._load_config(post_fixed(path, post_fix))
 
     def columns_after(self, columns: Sequence[str]) -> list[str]:
         """Return the columns, then the entries of the files that are not among them."""
@@ -77,21 +76,21 @@ class SamplePopulatorBlock(Block):
         self.columns_after(table.column_names)
         result, chosen = split_by_choice(self, table, self.column_name, list(self.samples), account)
         try:
-            entries = rows_from_objects(list(self.samples.values()))
-            present = rows_from_objects(
-                [
-                    {name: name in sample for name in entries.column_names}
-                    for sample in self.samples.values()
-                ]
-            )
+            entries = rows_from_objects(list(self.samples.values()), source="config_paths")
         except StorageError as error:
             raise self.error(f"the files of config_paths do not fit together: {error}") from error
         for name in entries.column_names:
             cells = entries[name].take(chosen)
-            if name in table.column_names:
-                cells = self._merged(name, result[name], cells, present[name].take(chosen))
+            present = [key for key, sample in self.samples.items() if name in sample]
+            if name in table.column_names and len(present) < len(self.samples):
+                cells = self._merged(name, result[name], cells, self._is_one_of(present, chosen))
             result = put_column(result, name, cells)
         return result
+
+    def _is_one_of(self, keys: Sequence[str], chosen: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Tell for each row whether it chose one of these files."""
+        names = text_array(list(self.samples)).take(chosen)
+        return pc.is_in(names, value_set=text_array(keys))
 
     def _merged(
         self,
