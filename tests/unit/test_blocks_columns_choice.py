@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -13,7 +13,7 @@ from kfp_sdg.errors import BlockError
 
 
 class TestSelector:
-    config: dict[str, Any] = {
+    config: ClassVar[dict[str, Any]] = {
         "choice_map": {"A": "first", "B": "second"},
         "choice_col": "choice",
         "output_col": "chosen",
@@ -80,11 +80,11 @@ class TestSelector:
 
 
 class TestSamplePopulator:
-    files: dict[str, dict[str, Any]] = {
+    files: ClassVar[dict[str, dict[str, Any]]] = {
         "seeds/poem.yaml": {"q": "Write a poem.", "n": 1},
         "seeds/code.v2.yaml": {"q": "Write code.", "n": 2.5, "lang": "C"},
     }
-    config: dict[str, Any] = {"config_paths": list(files), "column_name": "kind"}
+    config: ClassVar[dict[str, Any]] = {"config_paths": list(files), "column_name": "kind"}
 
     def test_rows_get_the_entries_of_the_file_they_name_up_to_its_first_dot(self) -> None:
         rows = [{"kind": "code"}, {"kind": "poem"}]
@@ -137,7 +137,7 @@ class TestSamplePopulator:
 
     def test_entries_of_types_that_do_not_mix_are_an_error(self) -> None:
         files = {"x.yaml": {"n": 1}, "y.yaml": {"n": "one"}}
-        with pytest.raises(BlockError, match="do not fit together.*'n' is text here"):
+        with pytest.raises(BlockError, match=r"do not fit together.*'n' is text here"):
             run(
                 SamplePopulatorBlock,
                 [{"k": "x"}],
@@ -147,7 +147,7 @@ class TestSamplePopulator:
             )
 
     def test_a_file_the_pipeline_does_not_have_is_an_error(self) -> None:
-        with pytest.raises(BlockError, match="'z.yaml' is not part of the pipeline"):
+        with pytest.raises(BlockError, match=r"'z\.yaml' is not part of the pipeline"):
             make(SamplePopulatorBlock, config_paths=["z.yaml"], column_name="k")
 
     def test_a_missing_column_is_an_error(self) -> None:

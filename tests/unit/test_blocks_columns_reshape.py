@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pytest
@@ -131,7 +131,11 @@ class TestCombine:
 
 
 class TestFlatten:
-    config: dict[str, Any] = {"var_cols": ["a", "b"], "value_name": "value", "var_name": "name"}
+    config: ClassVar[dict[str, Any]] = {
+        "var_cols": ["a", "b"],
+        "value_name": "value",
+        "var_name": "name",
+    }
 
     def test_all_rows_of_the_first_column_come_before_those_of_the_second(self) -> None:
         rows = [{"a": "a1", "id": 1, "b": "b1"}, {"a": "a2", "id": 2, "b": None}]
