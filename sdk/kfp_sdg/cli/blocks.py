@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kfp_sdg.cli.debug import DebugOption  # noqa: TC001 - Typer reads annotations
-from kfp_sdg.cli.options import PluginOption  # noqa: TC001
+from kfp_sdg.cli.debug import DebugOption
+from kfp_sdg.cli.options import PluginOption
 from kfp_sdg.cli.pipeline_file import PipelineSource
 
 if TYPE_CHECKING:

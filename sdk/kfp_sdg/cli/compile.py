@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path  # noqa: TC003 - Typer reads annotations
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kfp_sdg.cli.debug import DebugOption  # noqa: TC001 - Typer reads annotations
-from kfp_sdg.cli.options import (  # noqa: TC001
+from kfp_sdg.cli.debug import DebugOption
+from kfp_sdg.cli.numbers import blocks_phrase
+from kfp_sdg.cli.options import (
     ConfigRootOption,
     PipelineArgument,
     PluginOption,
@@ -69,12 +70,16 @@ def compile_command(
             "a KFP package has no namespace; use it with --format crd", param_hint="--namespace"
         )
     spec = PipelineSource(config_root or (), plugin or ()).load(pipeline)
-    compiled = compile_pipeline(spec, name=name, description=description)
+    compiled = compile_pipeline(spec, name=name, description=description, plugins=plugin or ())
     text = compiled.to_yaml(package_format.value, namespace=namespace)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StorageError(f"cannot write {output}: {error.strerror or error}") from error
-    show_warnings(spec.warnings)
-    typer.echo(f"{output}: {len(spec.blocks)} blocks of {pipeline}")
+    show_warnings([*spec.warnings, *compiled.warnings])
+    typer.echo(f"{output}: {pipeline}, {blocks_phrase(len(spec.blocks))}")
+    if package_format is PackageFormat.CRD:
+        typer.echo(f"Apply it with: kubectl apply --server-side -f {output}")
+    else:
+        typer.echo("Upload it in the dashboard under Pipelines, or with the KFP client.")

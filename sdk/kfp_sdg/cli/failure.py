@@ -64,4 +64,4 @@ def _explain_usage(error: BaseException) -> int:
 
 def _sentence(text: str) -> str:
     """Return text that ends as a sentence does."""
-    return text if text.endswith((".", "!", "?", ")")) else f"{text}."
+    return text if text.endswith((".", "!", "?")) else f"{text}."

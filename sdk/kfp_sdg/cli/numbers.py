@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 
-def rows(count: int) -> str:
+def rows_phrase(count: int) -> str:
     """Return "1 row" or "1,234 rows"."""
     return f"{count:,} row{'' if count == 1 else 's'}"
+
+
+def blocks_phrase(count: int) -> str:
+    """Return "1 block" or "3 blocks"."""
+    return f"{count:,} block{'' if count == 1 else 's'}"
 
 
 def compact(number: float) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kfp_sdg.errors import Position, Problem, SpecError
+import typer
+
+from kfp_sdg.errors import BlockError, Position, Problem, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +37,7 @@ class PipelineSource:
 
         Raises:
             SpecError: There is no such pipeline, or it has problems.
-            BlockError: A plugin cannot be imported.
+            typer.BadParameter: A plugin cannot be imported.
         """
         from kfp_sdg.blocks.catalog import custom_types
         from kfp_sdg.spec import load_pipeline
@@ -49,13 +51,16 @@ class PipelineSource:
         """Import the plugins; modules in the current folder are found, as by ``python -m``.
 
         Raises:
-            BlockError: A plugin cannot be imported.
+            typer.BadParameter: A plugin cannot be imported.
         """
         from kfp_sdg.blocks.catalog import load_plugins
 
         if self.plugins and "" not in sys.path:
             sys.path.insert(0, "")
-        load_plugins(self.plugins)
+        try:
+            load_plugins(self.plugins)
+        except BlockError as error:
+            raise typer.BadParameter(error.message, param_hint="--plugin") from error
 
 
 def find_pipeline(pipeline: str) -> Path:

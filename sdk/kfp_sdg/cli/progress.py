@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from kfp_sdg.cli.numbers import clock, compact, rate, rows
+from kfp_sdg.cli.numbers import clock, compact, rate, rows_phrase
 from kfp_sdg.engine import Observer
 from kfp_sdg.teacher import Usage
 
@@ -79,7 +79,7 @@ def done_line(index: int, total: int, entry: HistoryEntry) -> Text:
     text = Text()
     text.append(f"[{index}/{total}] ", style="dim")
     text.append(entry.block, style="bold")
-    text.append(f"  {entry.rows_in:,} → {rows(entry.rows_out)}")
+    text.append(f"  {entry.rows_in:,} → {rows_phrase(entry.rows_out)}")
     for count, word in ((entry.filtered, "filtered"), (entry.duplicates, "duplicates")):
         if count:
             text.append(f", {count:,} {word}")
@@ -148,7 +148,7 @@ class PlainLines(Watcher):
         """Write which block begins."""
         self._index, self._total, self._name = index, total, name
         self._last_line = time.monotonic()
-        given = "" if rows_in is None else f": {rows(rows_in)}"
+        given = "" if rows_in is None else f": {rows_phrase(rows_in)}"
         self._write(Text(f"[{index}/{total}] {name} ({block_type}){given}"))
         self._pace = Pace(rows_in, self._last_line)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path  # noqa: TC003 - Typer reads annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kfp_sdg.cli.debug import DebugOption  # noqa: TC001 - Typer reads annotations
-from kfp_sdg.cli.options import (  # noqa: TC001
+from kfp_sdg.cli.debug import DebugOption
+from kfp_sdg.cli.options import (
     ConfigRootOption,
     PipelineArgument,
     PluginOption,

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kfp_sdg.blocks import PipelineContext
 from kfp_sdg.cli.console import say
-from kfp_sdg.cli.numbers import rows as count_rows
+from kfp_sdg.cli.numbers import rows_phrase
 from kfp_sdg.cli.teachers import connected, started
-from kfp_sdg.engine import RunResult, check_columns, check_output, run, write_run
+from kfp_sdg.engine import RunResult, check_output, prepare_blocks, run, write_run
 from kfp_sdg.engine.results import PARTIAL
 from kfp_sdg.errors import SpecError, StorageError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from kfp_sdg.cli.progress import Watcher
     from kfp_sdg.cli.teachers import TeacherChoice
     from kfp_sdg.spec import PipelineSpec
+    from kfp_sdg.teacher import TeacherPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +66,9 @@ def run_here(order: RunOrder, watcher: Watcher) -> RunResult:
     Raises:
         SdgError: It cannot be run; the watcher has what was finished until then.
     """
-    from kfp_sdg.blocks import PipelineContext
-
-    table = _prepared(order)
+    table = _input(order)
     with started(order.teacher) as choice, connected(choice) as teachers:
-        context = PipelineContext(
-            teachers=teachers,
-            model_family=order.model_family or choice.model_family,
-            model_id=order.model_id or choice.model_id,
-            num_instructions_to_generate=order.num_instructions,
-            max_num_tokens=order.max_num_tokens,
-            constrain=order.constrain,
-        )
-        result = run(order.spec, table, context, observer=watcher)
+        result = run(order.spec, table, _context(order, choice, teachers), observer=watcher)
     write_run(result, order.output)
     return result
 
@@ -91,20 +83,22 @@ def run_on_kfp(order: RunOrder, watcher: Watcher) -> RunResult:
     Raises:
         SdgError: It cannot be run; the watcher has what was finished until then.
     """
-    from kfp_sdg.blocks import PipelineContext
     from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
 
-    check_columns(order.spec, _prepared(order).column_names, PipelineContext())
+    columns = _input(order).column_names
     with started(order.teacher) as choice:
+        with connected(choice) as teachers:  # what cannot work is found before the first task
+            context = _context(order, choice, teachers)
+            prepare_blocks(order.spec, columns, context)
         options = LocalRunOptions(
             teacher_url=choice.url,
-            model_id=order.model_id or choice.model_id,
-            model_family=order.model_family or choice.model_family,
+            model_id=context.model_id,
+            model_family=context.model_family,
             teacher_endpoints=choice.endpoints,
-            num_instructions_to_generate=order.num_instructions,
-            max_num_tokens=order.max_num_tokens,
+            num_instructions_to_generate=context.num_instructions_to_generate,
+            max_num_tokens=context.max_num_tokens,
             max_concurrency=choice.max_concurrency,
-            constrain=order.constrain,
+            constrain=context.constrain,
             plugins=order.plugins,
         )
         return run_with_kfp(order.spec, order.input, order.output, options, watcher)
@@ -124,7 +118,7 @@ def keep_partial(watcher: Watcher, output: Path) -> None:
         say(f"what was finished could not be saved: {error}", label="Warning")
         return
     say(
-        f"Block {block_name!r} did not finish. {count_rows(partial.rows.num_rows)} after block "
+        f"Block {block_name!r} did not finish. {rows_phrase(partial.rows.num_rows)} after block "
         f"{last!r} and the rows rejected until then are kept in {output / PARTIAL}."
     )
 
@@ -139,7 +133,21 @@ def ended_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _prepared(order: RunOrder) -> pa.Table:
+def _context(
+    order: RunOrder, choice: TeacherChoice, teachers: TeacherPool | None
+) -> PipelineContext:
+    """Return the run's settings: what was asked for, else what fits the teacher."""
+    return PipelineContext(
+        teachers=teachers,
+        model_family=order.model_family or choice.model_family,
+        model_id=order.model_id or choice.model_id,
+        num_instructions_to_generate=order.num_instructions,
+        max_num_tokens=order.max_num_tokens,
+        constrain=order.constrain,
+    )
+
+
+def _input(order: RunOrder) -> pa.Table:
     """Return the input rows, once everything was checked that costs nothing.
 
     Raises:

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from kfp_sdg.cli.numbers import clock, rows
+from kfp_sdg.cli.numbers import clock, rows_phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -168,10 +168,10 @@ def _show_places(console: Console, result: RunResult, folder: Path) -> None:
     """Print where the rows and the rejected rows are, and how to read them."""
     from kfp_sdg.engine.results import DATASET, REJECTED
 
-    places = [("dataset", f"{folder / DATASET}  ({rows(result.rows.num_rows)})")]
+    places = [("dataset", f"{folder / DATASET}  ({rows_phrase(result.rows.num_rows)})")]
     if result.rejected:
         count = sum(table.num_rows for table in result.rejected.values())
-        places.append(("rejected", f"{folder / REJECTED}  ({rows(count)})"))
+        places.append(("rejected", f"{folder / REJECTED}  ({rows_phrase(count)})"))
         places.extend(("", line) for line in reasons_lines(result.history))
     places.append(
         (

@@ -59,7 +59,7 @@ def choose_teacher(
     """
     if teacher is not None and teacher_url is not None:
         raise typer.BadParameter(
-            "names a second teacher beside --teacher-url; give one of them", param_hint="--teacher"
+            "--teacher-url names a teacher too; give one of them", param_hint="--teacher"
         )
     kind, _, model_path = (teacher or "").partition(":")
     if teacher is not None and kind != EMBEDDED:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kfp_sdg.cli.debug import DebugOption  # noqa: TC001 - Typer reads annotations
-from kfp_sdg.cli.options import (  # noqa: TC001
+from kfp_sdg.cli.debug import DebugOption
+from kfp_sdg.cli.numbers import blocks_phrase
+from kfp_sdg.cli.options import (
     ConfigRootOption,
     PipelinesArgument,
     PluginOption,
@@ -56,7 +57,7 @@ def validate_command(
         else:
             warnings.extend(spec.warnings)
             if report_format is ReportFormat.TEXT:
-                typer.echo(f"{pipeline}: valid, {_blocks(len(spec.blocks))}")
+                typer.echo(f"{pipeline}: valid, {blocks_phrase(len(spec.blocks))}")
     if report_format is ReportFormat.JSON:
         typer.echo(json.dumps(_report(problems, warnings), indent=2, ensure_ascii=False))
     else:
@@ -77,8 +78,3 @@ def _report(problems: list[Problem], warnings: list[Problem]) -> dict[str, Any]:
         "problems": [problem_as_dict(problem, "error") for problem in problems],
         "warnings": [problem_as_dict(warning, "warning") for warning in warnings],
     }
-
-
-def _blocks(count: int) -> str:
-    """Return "1 block" or "3 blocks"."""
-    return f"{count} block{'' if count == 1 else 's'}"

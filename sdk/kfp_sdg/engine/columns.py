@@ -1,4 +1,4 @@
-"""Find a missing column before the first token is paid for."""
+"""Find what cannot work, a missing column above all, before the first token is paid for."""
 
 from __future__ import annotations
 
@@ -32,6 +32,30 @@ def check_columns(
     """
     blocks = [make_block(block, spec, context) for block in spec.blocks]
     return walk_columns(list(zip(spec.blocks, blocks, strict=True)), columns)
+
+
+def prepare_blocks(
+    spec: PipelineSpec, columns: Sequence[str], context: PipelineContext
+) -> list[tuple[BlockSpec, Block]]:
+    """Make a pipeline's blocks, follow its columns, and let each block check its teacher.
+
+    Args:
+        spec: The pipeline.
+        columns: The columns of its input.
+        context: The run's settings.
+
+    Returns:
+        Each block beside its entry, ready to work.
+
+    Raises:
+        BlockError: A block cannot be set up, or lacks a column.
+        TeacherError: A teacher cannot be used.
+    """
+    blocks = [(block_spec, make_block(block_spec, spec, context)) for block_spec in spec.blocks]
+    walk_columns(blocks, columns)
+    for _, block in blocks:
+        block.prepare()
+    return blocks
 
 
 def walk_columns(

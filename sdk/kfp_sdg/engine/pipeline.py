@@ -6,8 +6,8 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from kfp_sdg.engine.block import BlockOutcome, make_block, work
-from kfp_sdg.engine.columns import walk_columns
+from kfp_sdg.engine.block import BlockOutcome, work
+from kfp_sdg.engine.columns import prepare_blocks
 from kfp_sdg.engine.observer import ObservedProgress, Observer
 
 if TYPE_CHECKING:
@@ -75,11 +75,8 @@ def run(
     """
     observer = observer or Observer()
     watched = replace(context, progress=ObservedProgress(context.progress, observer))
-    blocks = [(block_spec, make_block(block_spec, spec, watched)) for block_spec in spec.blocks]
     result = RunResult(_as_table(rows))
-    walk_columns(blocks, result.rows.column_names)
-    for _, block in blocks:
-        block.prepare()
+    blocks = prepare_blocks(spec, result.rows.column_names, watched)
 
     for index, (block_spec, block) in enumerate(blocks, start=1):
         observer.block_started(

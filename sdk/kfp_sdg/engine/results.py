@@ -38,7 +38,6 @@ def write_run(result: RunResult, folder: str | Path) -> None:
     check_output(folder)
     folder = Path(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as new:
             _write(result, Path(new))
             for name in _OURS:
@@ -73,16 +72,25 @@ def read_run(folder: str | Path) -> RunResult:
 
 
 def check_output(folder: str | Path) -> None:
-    """Make sure that results may be written to a folder, before anything is paid for.
+    """Make sure that results can be written to a folder, before anything is paid for.
+
+    The folder is made if it is not there.
 
     Raises:
-        StorageError: It is a file, or holds things that are not the results of an earlier run.
+        StorageError: It is a file, holds things that are not the results of an earlier run, or
+            cannot be written to.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise StorageError(f"{folder} is a file; the output has to be a folder")
-    if not folder.is_dir():
-        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StorageError(
+            f"cannot write to the output folder {folder}: {error.strerror or error}"
+        ) from error
     foreign = sorted(path.name for path in folder.iterdir() if not _is_ours(path))
     if foreign:
         shown = ", ".join(foreign[:3]) + (", …" if len(foreign) > 3 else "")
