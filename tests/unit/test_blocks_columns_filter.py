@@ -173,6 +173,7 @@ def test_cells_and_values_of_different_kinds_are_an_error(
         ({"operation": "not_"}, "unknown operation"),
         ({"convert_dtype": "str"}, "unknown convert_dtype 'str'"),
         ({"filter_value": []}, "empty list"),
+        ({"filter_value": 2**64}, "filter_value 18446744073709551616 does not fit into 64 bits"),
         ({"filter_value": None}, "filter_value holds None"),
         ({"filter_value": "abc", "convert_dtype": "int"}, "'abc' does not convert to int"),
         ({"default_value": "abc", "convert_dtype": "int"}, "default_value 'abc' does not convert"),

@@ -118,7 +118,10 @@ class FilterByValueBlock(Block):
         """Return a configured value, converted like the column."""
         if not isinstance(value, (str, int, float, bool)):
             raise self.error(f"{key} holds {value!r}; expected text, a number, true or false")
-        given = scalar(value)
+        try:
+            given = scalar(value)
+        except pa.ArrowInvalid:
+            raise self.error(f"{key} {value} does not fit into 64 bits") from None
         if self.convert_dtype is None:
             return given
         converted = convert(pa.chunked_array([pa.repeat(given, 1)]), self.convert_dtype)[0]
