@@ -107,8 +107,7 @@ class FilterByValueBlock(Block):
         """Return the rows that match; see ``Block.apply``."""
         self.columns_after(table.column_names)
         column = self._converted(table[self.filter_column])
-        if column is not table[self.filter_column]:
-            table = put_column(table, self.filter_column, column)
+        table = put_column(table, self.filter_column, column)
         matches = [self._matches(column, value) for value in self.values]
         kept = table.filter(functools.reduce(pc.or_, matches))
         account.filtered += table.num_rows - kept.num_rows
