@@ -1,0 +1,126 @@
+"""Every pipeline that ships, through the engine and through KFP's local runner."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kfp_sdg.blocks import PipelineContext
+from kfp_sdg.blocks.catalog import custom_types, load_plugins
+from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
+from kfp_sdg.engine import read_run, run
+from kfp_sdg.pipelines import SHIPPED_FOLDER, shipped, shipped_names
+from kfp_sdg.spec import load_pipeline
+from kfp_sdg.storage import fingerprint, read_rows
+from kfp_sdg.teacher import TeacherOptions, connect
+from stub_teacher import StubTeacher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kfp_sdg.storage import HistoryEntry
+
+# The stub's verdicts are drawn by hash: with fewer rows, filters may leave none.
+INSTRUCTIONS = 3
+MODEL = "stub-model"
+TWO_TEACHERS = ("mistralai/Mixtral-8x7B-Instruct-v0.1", "ibm-granite/granite-3.1-8b-instruct")
+
+KNOWLEDGE = [
+    {
+        "icl_document": f"The mill of valley {i} grinds oats.",
+        "icl_query_1": "What does the mill grind?",
+        "icl_response_1": "Oats.",
+        "icl_query_2": "Where is the mill?",
+        "icl_response_2": f"In valley {i}.",
+        "icl_query_3": "How many mills are there?",
+        "icl_response_3": "One.",
+        "document": f"Chapter {i}. The harbour of town {i} was dredged twice.",
+        "document_outline": "The harbours of the coast",
+        "domain": "geography",
+    }
+    for i in range(4)
+]
+FREEFORM = [
+    {
+        "task_description": "Writing limericks",
+        "seed_question": f"Write a limerick about {thing}.",
+        "seed_response": f"There once was a {thing} in a hat.",
+    }
+    for thing in (f"clock number {i}" for i in range(20))
+]
+GROUNDED = [{**row, "seed_context": "Limericks have five lines."} for row in FREEFORM]
+ROWS = {
+    "freeform_skills": FREEFORM,
+    "grounded_skills": GROUNDED,
+    "knowledge": KNOWLEDGE,
+    "mmlu_bench": KNOWLEDGE,
+}
+EXAMPLE_ROWS = {
+    "examples/seed_sample": "examples/demo_rows.jsonl",
+    "examples/custom_block/pipeline": "examples/custom_block/rows.jsonl",
+}
+
+
+def rows_for(name: str, folder: Path) -> Path:
+    if name.startswith("examples/"):
+        return SHIPPED_FOLDER / EXAMPLE_ROWS.get(name, f"{name}_rows.jsonl")
+    path = folder / "rows.jsonl"
+    rows = ROWS[name.rpartition("/")[2]]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def counts(entry: HistoryEntry) -> dict[str, Any]:
+    """A block's books without what time and place make of them."""
+    books = {name: getattr(entry, name) for name in entry.__slots__}
+    books.pop("seconds")
+    return books
+
+
+@pytest.fixture
+def plugins(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    monkeypatch.syspath_prepend(SHIPPED_FOLDER / "examples" / "custom_block")
+    load_plugins(["word_count"])
+    return ("word_count",)
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_shipped_pipeline_gives_the_same_rows_in_the_engine_and_on_kfp(
+    name: str, tmp_path: Path, plugins: tuple[str, ...]
+) -> None:
+    spec = load_pipeline(shipped(name), custom_types=custom_types())
+    rows = rows_for(name, tmp_path)
+    with StubTeacher(models=(MODEL, *TWO_TEACHERS)) as stub:
+        endpoints = dict.fromkeys(TWO_TEACHERS, stub.url)
+        with connect(TeacherOptions(url=stub.url, endpoints=endpoints)) as teachers:
+            context = PipelineContext(
+                teachers=teachers,
+                model_id=MODEL,
+                num_instructions_to_generate=INSTRUCTIONS,
+            )
+            expected = run(spec, read_rows(rows), context)
+        options = LocalRunOptions(
+            teacher_url=stub.url,
+            teacher_endpoints=endpoints,
+            model_id=MODEL,
+            num_instructions_to_generate=INSTRUCTIONS,
+            plugins=plugins,
+        )
+        result = run_with_kfp(spec, rows, tmp_path / "out", options)
+
+    assert expected.rows.num_rows > 0
+    assert result.rows.to_pylist() == expected.rows.to_pylist()
+    assert fingerprint(result.rows) == fingerprint(expected.rows)
+    assert {block: fingerprint(table) for block, table in result.rejected.items()} == {
+        block: fingerprint(table) for block, table in expected.rejected.items()
+    }
+    assert [counts(entry) for entry in result.history] == [
+        counts(entry) for entry in expected.history
+    ]
+    for entry in result.history:
+        assert entry.rows_in + entry.added == (
+            entry.rows_out + entry.filtered + entry.duplicates + entry.rejected
+        )
+    assert fingerprint(read_run(tmp_path / "out").rows) == fingerprint(expected.rows)
