@@ -47,6 +47,8 @@ def choose_teacher(
 ) -> TeacherChoice:
     """Read the teacher options.
 
+    With endpoints alone, the first of them answers for the models that have none of their own.
+
     Args:
         teacher: ``embedded`` or ``embedded:PATH``.
         teacher_url: A server's base URL.
@@ -70,11 +72,15 @@ def choose_teacher(
         )
     from kfp_sdg.teacher.options import base_url
 
+    further = dict(_endpoint(text) for text in endpoints)
+    url = None if teacher_url is None else base_url(teacher_url, option="--teacher-url")
+    if url is None and teacher is None:
+        url = next(iter(further.values()), None)
     return TeacherChoice(
-        url=None if teacher_url is None else base_url(teacher_url, option="--teacher-url"),
+        url=url,
         embedded=teacher is not None,
         model_path=model_path or None,
-        endpoints=dict(_endpoint(text) for text in endpoints),
+        endpoints=further,
         max_concurrency=max_concurrency,
     )
 
@@ -113,18 +119,15 @@ def started(choice: TeacherChoice) -> Iterator[TeacherChoice]:
 def connected(choice: TeacherChoice) -> Iterator[TeacherPool | None]:
     """Connect to the chosen teachers, and give the connections back at the end.
 
-    With endpoints alone, the first of them answers for the models that have none of their own.
-
     Yields:
         The teachers; None where the command line names none.
     """
-    url = choice.url or next(iter(choice.endpoints.values()), None)
-    if url is None:
+    if choice.url is None:
         yield None
         return
     from kfp_sdg.teacher import TeacherOptions, connect
 
-    options = TeacherOptions(url=url, endpoints=choice.endpoints)
+    options = TeacherOptions(url=choice.url, endpoints=choice.endpoints)
     if choice.max_concurrency is not None:
         options = replace(options, max_concurrency=choice.max_concurrency)
     with connect(options) as pool:
