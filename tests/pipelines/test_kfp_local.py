@@ -170,7 +170,7 @@ def test_rows_whose_answers_do_not_parse_are_kept_with_their_block(
     assert result.rows.num_rows == 3
     (rejected,) = result.rejected["gen_q"].to_pylist()
     assert rejected["rejected_answer"] == "no tags"
-    assert (tmp_path / "out" / "rejected" / "gen_q" / "manifest.json").is_file()
+    assert (tmp_path / "out" / "rejected" / "gen_q" / "_manifest.json").is_file()
 
 
 def test_a_failing_block_fails_in_its_own_words_and_what_was_finished_is_handed_over(
@@ -187,6 +187,7 @@ def test_a_failing_block_fails_in_its_own_words_and_what_was_finished_is_handed_
 
     assert str(ours.value) == str(theirs.value)
     assert (ours.value.block_name, ours.value.block_type) == ("rename", "RenameColumnsBlock")
+    assert "rename: 3 rows in" in str(ours.value.__cause__)  # the task's log, for --debug
     assert notes.stopped is not None
     partial, block_name = notes.stopped
     assert block_name == "rename"
@@ -209,7 +210,7 @@ def test_a_teacher_that_refuses_the_key_is_the_teachers_error(
         run_with_kfp(spec, rows, tmp_path / "out", LocalRunOptions(teacher_url=stub.url))
     assert stub.url in str(caught.value)
     assert "wrong-key" not in str(caught.value)
-    assert "wrong-key" not in "".join(caught.value.__notes__)
+    assert "wrong-key" not in str(caught.value.__cause__)
 
 
 TROUBLE = """
@@ -259,7 +260,7 @@ def test_a_task_that_ends_well_without_an_output_is_no_success(
     assert not (tmp_path / "out" / "dataset").exists()
 
 
-def test_a_task_that_is_killed_fails_with_its_last_line(
+def test_a_task_that_is_killed_fails_with_its_last_lines(
     rows: Path, tmp_path: Path, trouble: LocalRunOptions
 ) -> None:
     spec = PipelineSpec((BlockSpec("greedy", "KilledBlock"),))

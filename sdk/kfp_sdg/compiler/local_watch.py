@@ -136,10 +136,10 @@ class Watch:
         block = self._block_at_work if self.result else None
         words = self._log.last_words()
         if words is None:
-            lines = self._log.tail(1) or "it printed nothing"
-            words = f"the task stopped without an explanation; its last line is: {lines}"
+            lines = " / ".join(self._log.tail(2).splitlines()) or "there are none"
+            words = f"the task stopped without an explanation; its last lines: {lines}"
         error = _as_error(words, block)
-        error.add_note(f"The end of the task's log:\n{self._log.tail()}")
+        error.__cause__ = RuntimeError(f"the task's log ends:\n{self._log.tail()}")
         return error
 
 
