@@ -104,6 +104,8 @@ class _Trace:
         load = self._library.component_for_task(LOAD, self.load_task)
         inputs = self._library.inputs(LOAD)
         task = load(**{name: value for name, value in run.items() if name in inputs})
+        # KFP's own default depends on the environment; the bytes must not.
+        task.set_caching_options(enable_caching=True)
         for block in self._spec.blocks:
             task = self._block_task(block, task.outputs["output_rows"], run)
         return _outputs_type()(dataset=task.outputs["output_rows"])
@@ -121,6 +123,7 @@ class _Trace:
         )
         task = component(**{ROWS: rows}, **arguments)
         task.set_display_name(block.name)
+        task.set_caching_options(enable_caching=True)
         if asks:
             _mount_secret(task, run[TEACHER_SECRET])
         return task
