@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfp_sdg.blocks.base import register
-from kfp_sdg.blocks.generation import (  # noqa: TC001 - the schema is made of them
+from kfp_sdg.blocks.generation import (
     BatchKwargs,
     GenKwargs,
     ParserKwargs,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.blocks.account import Rejection
 from kfp_sdg.blocks.base import register
-from kfp_sdg.blocks.generation import (  # noqa: TC001 - the schema is made of them
+from kfp_sdg.blocks.generation import (
     BatchKwargs,
     GenKwargs,
     ParserKwargs,

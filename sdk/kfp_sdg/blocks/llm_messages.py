@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kfp_sdg.blocks.account import Rejection
 from kfp_sdg.blocks.asking import AskingBlock, Question, RejectedRowError, RowResult
 from kfp_sdg.blocks.base import register
-from kfp_sdg.blocks.generation import GenKwargs  # noqa: TC001 - the schema is made of it
+from kfp_sdg.blocks.generation import GenKwargs
 
 if TYPE_CHECKING:
     import pyarrow as pa
