@@ -63,7 +63,7 @@ def test_what_was_written_is_read_back_with_its_history(tmp_path: Path) -> None:
 
 def test_the_manifest_says_what_is_in_the_folder(tmp_path: Path) -> None:
     write_dataset(tmp_path, TABLE, HISTORY[:1])
-    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    manifest = json.loads((tmp_path / "_manifest.json").read_text())
     assert manifest["format_version"] == 1
     assert manifest["rows"] == 2
     assert manifest["columns"][4:6] == [
@@ -113,11 +113,15 @@ def test_datasets_reads_it_without_us(tmp_path: Path, monkeypatch: pytest.Monkey
         assert loaded["train"].to_list() == ROWS
 
 
-def test_pandas_reads_its_parts_without_us(tmp_path: Path) -> None:
+def test_pandas_reads_the_folder_without_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import pandas as pd
 
+    monkeypatch.setattr(artifact, "ROWS_PER_PART", 1)
     write_dataset(tmp_path, TABLE)
-    frame = pd.concat(map(pd.read_parquet, sorted(tmp_path.glob("*.parquet"))))
+    frame = pd.read_parquet(tmp_path)
+    assert len(frame) == TABLE.num_rows
     assert list(frame.columns) == TABLE.column_names
     assert frame["q"][0] == "Why?"
 
@@ -185,7 +189,7 @@ class TestDamage:
         write_dataset(tmp_path, TABLE)
 
     def edit(self, folder: Path, **changes: Any) -> None:
-        path = folder / "manifest.json"
+        path = folder / "_manifest.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
     def test_a_missing_part_is_found(self, tmp_path: Path) -> None:
@@ -218,7 +222,7 @@ class TestDamage:
 
     @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format_version": "x"}', "\xff"])
     def test_a_manifest_that_is_none_is_found(self, tmp_path: Path, text: str) -> None:
-        (tmp_path / "manifest.json").write_bytes(text.encode("latin-1"))
+        (tmp_path / "_manifest.json").write_bytes(text.encode("latin-1"))
         with pytest.raises(StorageError, match=r"manifest\.json"):
             read_dataset(tmp_path)
 

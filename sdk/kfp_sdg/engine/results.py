@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kfp_sdg.errors import StorageError
-from kfp_sdg.storage import read_dataset, write_dataset
+from kfp_sdg.storage import MANIFEST_NAME, read_dataset, write_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -147,4 +147,4 @@ def _is_ours(path: Path) -> bool:
 
 def _is_dataset(path: Path) -> bool:
     """Tell whether a path is a dataset folder of ours."""
-    return (path / "manifest.json").is_file()
+    return (path / MANIFEST_NAME).is_file()

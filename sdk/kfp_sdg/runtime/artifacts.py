@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kfp_sdg.storage import HistoryEntry
 
-FORMAT = "kfp-sdg dataset: zstd Parquet parts and manifest.json"
+FORMAT = "kfp-sdg dataset: zstd Parquet parts and _manifest.json"
 
 
 class Artifact(Protocol):

@@ -2,10 +2,11 @@
 
     part-00000-train.parquet   zstd, at most ``ROWS_PER_PART`` rows
     part-00001-train.parquet
-    manifest.json              written last
+    _manifest.json             written last
 
-The word "train" in the parts' names makes ``datasets.load_dataset("parquet", data_dir=…)`` take
-them as its one split and leave the manifest alone, which it would else read as Parquet.
+Others read the folder without us because of two names. ``datasets.load_dataset("parquet",
+data_dir=…)`` takes the parts with the word "train" as its one split and leaves the manifest alone;
+pandas and pyarrow leave alone what begins with an underscore. Else both would take it for Parquet.
 """
 
 from __future__ import annotations
