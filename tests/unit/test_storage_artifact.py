@@ -176,7 +176,7 @@ def test_a_dataset_whose_writing_was_cut_short_is_unfinished_and_can_be_made_aga
 
 
 def test_what_is_no_dataset_is_an_error_that_says_so(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"it has no manifest\.json"):
+    with pytest.raises(StorageError, match=r"it has no _manifest\.json"):
         read_dataset(tmp_path)
     with pytest.raises(StorageError, match="no such file or folder"):
         read_dataset(tmp_path / "none")
