@@ -61,6 +61,7 @@ class TeacherPool:
         """Close every teacher and stop the loop; calling it again does nothing."""
         if self._loop.is_closed():
             return
+        self.run(_end_other_tasks())
         for teacher in {id(t): t for t in (self._default, *self._endpoints.values())}.values():
             self.run(teacher.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -79,3 +80,11 @@ class TeacherPool:
     ) -> None:
         """Close the pool."""
         self.close()
+
+
+async def _end_other_tasks() -> None:
+    """Let what an interrupt cancelled come to its end; asyncio complains of tasks left behind."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
