@@ -146,7 +146,7 @@ def test_a_task_gets_only_the_files_that_its_block_names() -> None:
         "two",
         "ConditionalLLMBlock",
         {
-            "config_paths": {"yes": "c.yaml", "no": "b.yaml"},
+            "config_paths": [["c.yaml", "yes"], ["b.yaml", "no"]],
             "output_cols": ["x"],
             "selector_column_name": "s",
         },
@@ -177,7 +177,7 @@ def test_the_form_asks_for_the_teacher_and_describes_every_field() -> None:
         "teacher_endpoints": "{}",
         "teacher_secret": "kfp-sdg-teacher",
         "max_num_tokens": 4096,
-        "max_concurrency": 32,
+        "max_concurrency": 64,
         "constrain": False,
     }
 

@@ -32,7 +32,7 @@ TEACHER = {
     "teacher_endpoints": ("String", "{}"),
     "num_instructions_to_generate": ("Integer", 30),
     "max_num_tokens": ("Integer", 4096),
-    "max_concurrency": ("Integer", 32),
+    "max_concurrency": ("Integer", 64),
     "constrain": ("Boolean", False),
 }
 RESERVED = {  # a resource setting from a pipeline parameter silently replaces inputs of these names

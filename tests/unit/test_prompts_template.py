@@ -96,3 +96,15 @@ def test_a_config_ignores_keys_that_are_not_its_own():
 def test_a_config_with_the_wrong_kind_of_value_is_refused(content, message):
     with pytest.raises(SpecError, match=message.replace("[", r"\[")):
         config(**content)
+
+
+@pytest.mark.parametrize(
+    "source", ["{{ 9 ** (9 ** (9 ** 9)) }}", "{{ 'x' * 99999999 }}", "{{ 10 ** 3 }}", "{{ [1] * n }}"]
+)
+def test_arithmetic_that_could_take_for_ever_is_refused_at_once(source: str) -> None:
+    with pytest.raises(PromptError, match="in a prompt"):
+        PromptTemplate(source).render(n=10)
+
+
+def test_numbers_may_be_multiplied() -> None:
+    assert PromptTemplate("{{ n * 2 }} {{ 1.5 * n }}").render(n=4) == "8 6.0"

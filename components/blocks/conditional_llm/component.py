@@ -29,7 +29,7 @@ def conditional_llm(
     teacher_endpoints: str = "{}",
     num_instructions_to_generate: int = 30,
     max_num_tokens: int = 4096,
-    max_concurrency: int = 32,
+    max_concurrency: int = 64,
     constrain: bool = False,
 ):
     """Ask the teacher the prompt that a column of the row chooses.

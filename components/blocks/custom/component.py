@@ -23,7 +23,7 @@ def custom(
     teacher_endpoints: str = "{}",
     num_instructions_to_generate: int = 30,
     max_num_tokens: int = 4096,
-    max_concurrency: int = 32,
+    max_concurrency: int = 64,
     constrain: bool = False,
 ):
     """Run a block of any registered type, also of a plugin's.

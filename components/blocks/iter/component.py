@@ -24,7 +24,7 @@ def iterate(
     teacher_endpoints: str = "{}",
     num_instructions_to_generate: int = 30,
     max_num_tokens: int = 4096,
-    max_concurrency: int = 32,
+    max_concurrency: int = 64,
     constrain: bool = False,
 ):
     """Run another block several times on the same rows and collect the results.

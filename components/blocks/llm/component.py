@@ -28,7 +28,7 @@ def llm(
     teacher_endpoints: str = "{}",
     num_instructions_to_generate: int = 30,
     max_num_tokens: int = 4096,
-    max_concurrency: int = 32,
+    max_concurrency: int = 64,
     constrain: bool = False,
 ):
     """Ask the teacher a prompt for each row and parse its answers into columns.

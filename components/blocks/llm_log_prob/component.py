@@ -28,7 +28,7 @@ def llm_log_prob(
     teacher_endpoints: str = "{}",
     num_instructions_to_generate: int = 30,
     max_num_tokens: int = 4096,
-    max_concurrency: int = 32,
+    max_concurrency: int = 64,
     constrain: bool = False,
 ):
     """Ask the teacher and keep the log-probabilities of what it generates.

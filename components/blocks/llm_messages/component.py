@@ -23,7 +23,7 @@ def llm_messages(
     teacher_endpoints: str = "{}",
     num_instructions_to_generate: int = 30,
     max_num_tokens: int = 4096,
-    max_concurrency: int = 32,
+    max_concurrency: int = 64,
     constrain: bool = False,
 ):
     """Send each row's chat messages to the teacher and keep its answers.

@@ -36,7 +36,7 @@ class FlattenColumnsBlock(Block):
             of different types.
     """
 
-    row_wise: ClassVar[bool] = True
+    row_wise: ClassVar[bool] = False  # the order of the output depends on all rows
 
     def __init__(
         self,

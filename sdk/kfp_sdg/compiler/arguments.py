@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.blocks.catalog import BUILTIN_BLOCKS, block_class
 from kfp_sdg.errors import Problem, SpecError
 from kfp_sdg.runtime.encoding import config_inputs, dump_json, encode_config
+from kfp_sdg.spec.files import file_references
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kfp.dsl.structures import InputSpec
 
     from kfp_sdg.runtime.encoding import Scalar
@@ -45,7 +47,7 @@ def block_arguments(
         SpecError: A setting is missing or cannot travel as a component input, or all of them are
             too large for a task.
     """
-    files = {path: spec.files[path].content for path in _files_of(block, spec)}
+    files = {path: spec.files[path].content for path in _files_of(block)}
     known: dict[str, Scalar] = {
         "block_name": _named(block),
         "drop_columns": dump_json(list(block.drop_columns)),
@@ -88,21 +90,10 @@ def _settings(block: BlockSpec) -> dict[str, Scalar]:
     )
 
 
-def _files_of(block: BlockSpec, spec: PipelineSpec) -> list[str]:
-    """Return the paths of the pipeline's files that a block refers to, in its settings' order."""
-    return [text for text in dict.fromkeys(_texts(block.config)) if text in spec.files]
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield every text of a setting, at any depth."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for entry in value.values():
-            yield from _texts(entry)
-    elif isinstance(value, list | tuple):
-        for entry in value:
-            yield from _texts(entry)
+def _files_of(block: BlockSpec) -> list[str]:
+    """Return the paths of the files that a block refers to, in its settings' order."""
+    references = file_references(block.type, block.config)
+    return list(dict.fromkeys(reference.path for reference in references))
 
 
 def _require_fit(

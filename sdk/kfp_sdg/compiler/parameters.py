@@ -99,7 +99,7 @@ _TEACHER = (
         "max_concurrency",
         int,
         "The most requests that one task has in flight at the teacher.",
-        32,
+        64,
     ),
     RunParameter(
         "constrain",

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, meta, nodes
+from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kfp_sdg.errors import SdgError
@@ -13,16 +14,41 @@ from kfp_sdg.errors import SdgError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jinja2.runtime import Context
+
 
 class PromptError(SdgError):
     """A template, a parser or a chat format cannot be used; blocks add where it happened."""
+
+
+_LARGEST_FACTOR = 10**12
 
 
 def _empty_for_none(value: Any) -> Any:
     return "" if value is None else value
 
 
-_environment = ImmutableSandboxedEnvironment(
+class _PromptEnvironment(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox without the arithmetic that could keep a run busy for ever.
+
+    Jinja computes constants while it compiles, so ``{{ 9**9**9 }}`` would not even be reached by a
+    time limit on rendering; it leaves intercepted operators alone.
+    """
+
+    intercepted_binops = frozenset({"**", "*"})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Compute a product of two modest numbers, and nothing else."""
+        if operator == "**":
+            raise SecurityError("powers are not computed in a prompt")
+        if not all(isinstance(factor, int | float) for factor in (left, right)):
+            raise SecurityError("only numbers are multiplied in a prompt")
+        if max(abs(left), abs(right)) > _LARGEST_FACTOR:
+            raise SecurityError(f"a factor is above {_LARGEST_FACTOR:,}")
+        return super().call_binop(context, operator, left, right)
+
+
+_environment = _PromptEnvironment(
     undefined=StrictUndefined,
     finalize=_empty_for_none,
     autoescape=False,

@@ -21,7 +21,8 @@ class TeacherInputs:
     """The inputs that components of asking blocks have in common, by their names.
 
     Attributes:
-        teacher_url: Base URL of the OpenAI-compatible server, with /v1; "" for none.
+        teacher_url: Base URL of the OpenAI-compatible server, with /v1; "" for the first of
+            ``teacher_endpoints``, or for none.
         model_id: The model to ask, over the block's own; "" lets the block say.
         model_family: The chat format, over the block's own; "" lets the block say.
         teacher_endpoints: JSON object from model id to base URL: further teachers.
@@ -37,7 +38,7 @@ class TeacherInputs:
     teacher_endpoints: str = "{}"
     num_instructions_to_generate: int = 0
     max_num_tokens: int = 4096
-    max_concurrency: int = 32
+    max_concurrency: int = 64
     constrain: bool = False
 
     @contextmanager
@@ -65,7 +66,9 @@ class TeacherInputs:
         from kfp_sdg.teacher import TeacherOptions, connect
 
         options = TeacherOptions(
-            url=self.teacher_url, endpoints=endpoints, max_concurrency=int(self.max_concurrency)
+            url=self.teacher_url or next(iter(endpoints.values())),
+            endpoints=endpoints,
+            max_concurrency=int(self.max_concurrency),
         )
         with connect(options) as teachers:
             yield replace(settings, teachers=teachers)
