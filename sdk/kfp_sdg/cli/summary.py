@@ -47,17 +47,15 @@ def books_tables(history: Sequence[HistoryEntry], console: Console) -> list[Tabl
     """Return the table of a run: a line per block, and the sums.
 
     Columns that would be empty for every block (tokens where no model was asked) are left out.
-    Where the console is too narrow, what the teacher's answers cost has a table of its own.
+    Where the console is too narrow, time and tokens have a table of their own.
     """
     columns = [c for c in _COLUMNS if c.always or any(c.number(entry) for entry in history)]
     table = _table(history, columns)
     wide = console.options.update(width=_ANY_WIDTH)
     if console.measure(table, options=wide).maximum <= console.width:
         return [table]
-    costs = [column for column in columns if column.cost]
-    asking = [entry for entry in history if any(column.number(entry) for column in costs)]
-    tables = [_table(history, [column for column in columns if not column.cost])]
-    return [*tables, _table(asking, costs)] if asking else tables
+    parts = ([c for c in columns if not c.cost], [c for c in columns if c.cost])
+    return [_table(history, part) for part in parts]
 
 
 def _table(history: Sequence[HistoryEntry], columns: Sequence[_Column]) -> Table:
@@ -96,7 +94,7 @@ class _Column:
         number: Takes its number from a block's books.
         always: Whether it is shown where all its numbers are 0.
         summed: Whether the sum over the blocks means anything.
-        cost: Whether it says what the teacher's answers cost.
+        cost: Whether it says what the block cost, in time or tokens.
         text: Writes a number.
     """
 
@@ -130,7 +128,7 @@ _COLUMNS = (
     _Column("rejected", lambda e: e.rejected),
     _Column("duplicates", lambda e: e.duplicates),
     _Column("rows out", lambda e: e.rows_out, always=True, summed=False, text=_count),
-    _Column("time", lambda e: e.seconds, always=True, text=clock),
+    _Column("time", lambda e: e.seconds, always=True, text=clock, cost=True),
     _Column("requests", lambda e: e.requests, cost=True),
     _Column("tokens in", lambda e: e.prompt_tokens, cost=True),
     _Column("tokens out", lambda e: e.completion_tokens, cost=True),
