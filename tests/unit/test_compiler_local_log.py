@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from kfp_sdg.compiler.local_log import LocalLog, TaskFinished, TaskProgress, TaskStarted
+from kfp_sdg.compiler.local_log import (
+    LocalLog,
+    TaskFinished,
+    TaskProgress,
+    TaskStarted,
+    TaskWarning,
+)
 
 START = "10:00:00.123 - INFO - Executing task \x1b[96m'gen-q'\x1b[0m\n"
 DONE = "10:00:09.123 - INFO - Task \x1b[96m'gen-q'\x1b[0m finished with status {}\n"
@@ -54,3 +60,14 @@ def test_each_task_has_its_own_lines() -> None:
     log = LocalLog()
     list(log.events([START, "    error: of the first\n", SUCCESS, START.replace("gen-q", "keep")]))
     assert log.last_words() is None
+
+
+def test_a_tasks_warning_is_read_as_the_runtime_prints_it(capsys) -> None:
+    import logging
+
+    from kfp_sdg.runtime.console import plain_console
+
+    with plain_console():
+        logging.getLogger("kfp_sdg.blocks").warning("no family\nfits %r", "m")
+    lines = [f"    {line}\n" for line in capsys.readouterr().out.splitlines()]
+    assert list(LocalLog().events(lines)) == [TaskWarning("no family fits 'm'")]

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from kfp_sdg.errors import BlockError, SpecError, TeacherError
-from kfp_sdg.runtime.console import failing_clearly
+from kfp_sdg.runtime.console import plain_console
 from kfp_sdg.runtime.files import decode_files
 from kfp_sdg.runtime.preview import block_preview, dataset_preview
 from kfp_sdg.runtime.progress import PlainProgress
@@ -61,7 +61,7 @@ def test_progress_is_silent_until_its_time_has_come(capsys):
 
 
 def test_an_error_of_ours_ends_the_process_with_one_paragraph(capsys):
-    with pytest.raises(SystemExit) as caught, failing_clearly():
+    with pytest.raises(SystemExit) as caught, plain_console():
         raise BlockError("missing column 'x'", block_name="keep")
     assert caught.value.code == 1
     assert caught.value.__suppress_context__
@@ -69,7 +69,7 @@ def test_an_error_of_ours_ends_the_process_with_one_paragraph(capsys):
 
 
 def test_a_defect_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError), failing_clearly():
+    with pytest.raises(ZeroDivisionError), plain_console():
         _ = 1 / 0
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
+
+from kfp_sdg.runtime.console import ERROR, WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,9 +25,6 @@ _FINISHED = re.compile(_RUNNER.pattern + r"Task '([^']+)' finished with status (
 _PROGRESS = re.compile(
     r".*: ([\d,]+)/[\d,]+ rows(?:, ([\d,]+) rejected)?(?:, ([\d,]+) tokens)?$", re.DOTALL
 )
-_ERROR = "error: "
-"""How ``kfp_sdg.runtime.console`` begins the last words of a task that failed."""
-
 _KEPT_LINES = 2000
 
 
@@ -53,6 +52,16 @@ class TaskProgress:
     tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class TaskWarning:
+    """The task that began last warns of something."""
+
+    message: str
+
+
+TaskEvent: TypeAlias = TaskStarted | TaskFinished | TaskProgress | TaskWarning
+
+
 class LocalLog:
     """Reads the runner's output line by line.
 
@@ -65,7 +74,7 @@ class LocalLog:
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._at_work = True  # before the first task: what keeps the runner from starting
 
-    def events(self, output: Iterable[str]) -> Iterator[TaskStarted | TaskFinished | TaskProgress]:
+    def events(self, output: Iterable[str]) -> Iterator[TaskEvent]:
         """Yield what happens.
 
         Args:
@@ -82,15 +91,17 @@ class LocalLog:
                 yield TaskFinished(finished[1], finished[2] == "SUCCESS")
             elif self._at_work and not _RUNNER.match(line):
                 self.lines.append(line.removeprefix("    "))
-                if progress := _PROGRESS.match(self.lines[-1]):
+                if self.lines[-1].startswith(WARNING):
+                    yield TaskWarning(self.lines[-1].removeprefix(WARNING))
+                elif progress := _PROGRESS.match(self.lines[-1]):
                     yield TaskProgress(*(_number(text) for text in progress.groups()))
 
     def last_words(self) -> str | None:
         """Return the paragraph that the last task ended with, if it is an error of ours."""
         lines = list(self.lines)
         for index in range(len(lines) - 1, -1, -1):
-            if lines[index].startswith(_ERROR):
-                return "\n".join(lines[index:]).removeprefix(_ERROR).strip()
+            if lines[index].startswith(ERROR):
+                return "\n".join(lines[index:]).removeprefix(ERROR).strip()
         return None
 
     def tail(self, count: int = 20) -> str:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
-from kfp_sdg.compiler.local_log import LocalLog, TaskFinished, TaskProgress, TaskStarted
+from kfp_sdg.compiler.local_log import (
+    LocalLog,
+    TaskFinished,
+    TaskProgress,
+    TaskStarted,
+    TaskWarning,
+)
 from kfp_sdg.engine import RunResult
 from kfp_sdg.errors import BlockError, SdgError, StorageError, TeacherError
 from kfp_sdg.teacher import Usage
@@ -16,6 +23,8 @@ if TYPE_CHECKING:
     from kfp_sdg.compiler.package import CompiledPipeline
     from kfp_sdg.engine import Observer
     from kfp_sdg.spec import BlockSpec, PipelineSpec
+
+logger = logging.getLogger(__name__)
 
 _NOTHING_YET = TaskProgress(0, 0, 0)
 # The texts of the errors of kfp_sdg.errors.
@@ -75,6 +84,8 @@ class Watch:
                     self._start(task)
                 case TaskProgress():
                     self._advance(event)
+                case TaskWarning(message):
+                    logger.warning("%s", message)
                 case TaskFinished(task, succeeded=True):
                     self._finish(task)
         if not runner.succeeded():

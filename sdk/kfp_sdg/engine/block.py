@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from kfp_sdg.blocks import PipelineContext
     from kfp_sdg.spec import BlockSpec, PipelineSpec
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,7 @@ def work(block_spec: BlockSpec, block: Block, rows: pa.Table) -> BlockOutcome:
         seconds=time.perf_counter() - started,
         model=getattr(block, "model", None) if usage else None,
     )
+    _warn_if_emptied(entry)
     return BlockOutcome(result, account.rejected_table(rows.schema), entry)
 
 
@@ -175,3 +180,18 @@ def _named(block_spec: BlockSpec, message: str) -> BlockError:
 def _describe(error: Exception) -> str:
     """Return an exception's type and text."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _warn_if_emptied(entry: HistoryEntry) -> None:
+    """Warn of a block that was given rows and left none."""
+    if entry.rows_in and not entry.rows_out:
+        reasons = ", ".join(f"{reason}: {n}" for reason, n in entry.rejected_by_reason.items())
+        logger.warning(
+            "block %r left no rows: of %d rows in and %d added, %d were filtered and %d rejected%s",
+            entry.block,
+            entry.rows_in,
+            entry.added,
+            entry.filtered,
+            entry.rejected,
+            f" ({reasons})" if reasons else "",
+        )

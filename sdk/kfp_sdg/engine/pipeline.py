@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from kfp_sdg.blocks import PipelineContext
     from kfp_sdg.spec import PipelineSpec
     from kfp_sdg.storage import HistoryEntry
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,6 @@ def run(
             raise
         result = result.and_then(outcome)
         observer.block_finished(outcome.entry)
-        _warn_if_emptied(outcome.entry)
     return result
 
 
@@ -102,18 +98,3 @@ def _as_table(rows: Any) -> pa.Table:
     from kfp_sdg.blocks.dataset import from_dataset
 
     return from_dataset(rows)
-
-
-def _warn_if_emptied(entry: HistoryEntry) -> None:
-    """Warn of a block that was given rows and left none."""
-    if entry.rows_in and not entry.rows_out:
-        reasons = ", ".join(f"{reason}: {n}" for reason, n in entry.rejected_by_reason.items())
-        logger.warning(
-            "block %r left no rows: of %d rows in and %d added, %d were filtered and %d rejected%s",
-            entry.block,
-            entry.rows_in,
-            entry.added,
-            entry.filtered,
-            entry.rejected,
-            f" ({reasons})" if reasons else "",
-        )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kfp_sdg.errors import StorageError
 from kfp_sdg.runtime.artifacts import read_artifact, read_place, write_artifact, write_text
-from kfp_sdg.runtime.console import failing_clearly, say
+from kfp_sdg.runtime.console import plain_console, say
 from kfp_sdg.runtime.preview import dataset_preview
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def load_rows(
     Raises:
         SystemExit: With status 1, after one paragraph about what went wrong.
     """
-    with failing_clearly():
+    with plain_console():
         if bool(input_uri.strip()) == bool(seed_samples.strip()):
             raise StorageError(
                 "the pipeline has two places to start from: give either input_uri or seed_samples, "
@@ -74,7 +74,7 @@ def merge_rows(
     Raises:
         SystemExit: With status 1, after one paragraph about what went wrong.
     """
-    with failing_clearly():
+    with plain_console():
         stored = [read_artifact(artifact) for artifact in datasets]
         history: list[HistoryEntry] = []
         for _, entries in stored:

@@ -10,7 +10,7 @@ from kfp_sdg.blocks.catalog import block_class, load_plugins
 from kfp_sdg.engine import run_block
 from kfp_sdg.errors import BlockError
 from kfp_sdg.runtime.artifacts import read_artifact, write_artifact, write_text
-from kfp_sdg.runtime.console import failing_clearly, say
+from kfp_sdg.runtime.console import plain_console, say
 from kfp_sdg.runtime.encoding import config_inputs, decode_config
 from kfp_sdg.runtime.files import decode_files
 from kfp_sdg.runtime.preview import block_preview
@@ -91,7 +91,7 @@ def run_block_task(block_type: str, /, **inputs: Any) -> None:
     Raises:
         SystemExit: With status 1, after one paragraph about what went wrong.
     """
-    with failing_clearly():
+    with plain_console():
         task = TaskInputs(**_taken(TaskInputs, inputs))
         teacher_inputs = _taken(TeacherInputs, inputs)
         if teacher_inputs:  # a chat format may be a plugin's
@@ -112,7 +112,7 @@ def run_custom_task(*, block_type: str, config: str, **inputs: Any) -> None:
     Raises:
         SystemExit: With status 1, after one paragraph about what went wrong.
     """
-    with failing_clearly():
+    with plain_console():
         task, teacher = TaskInputs(**_taken(TaskInputs, inputs)), TeacherInputs(**inputs)
         settings = _json("config", config, task.block_name)
         if not isinstance(settings, dict):
