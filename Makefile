@@ -24,8 +24,18 @@ $(READY): pyproject.toml .ci/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
+# A command as a person would type it, shown and then run.
+define show
+	@printf '\n$$ %s\n' '$(1)'
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(1)
+endef
+
 demo: $(READY) ## Compile the sample pipeline and run it on KFP's local runner with a real model
-	@$(BIN)/python -m kfp_sdg.pipelines.demo
+	@printf '%s\n' 'Seven seed rows become questions and answers, written by a real model of 135 million parameters' \
+	  'that runs on this machine. Its text is poor; the way it takes is the one of a 47B teacher.'
+	$(call show,kfp-sdg validate pipelines/examples/demo.yaml)
+	$(call show,kfp-sdg compile pipelines/examples/demo.yaml -o demo-output/demo.pipeline.yaml)
+	$(call show,kfp-sdg run pipelines/examples/demo.yaml --runner kfp --teacher embedded --input pipelines/examples/demo_rows.jsonl --output demo-output/run)
 
 test: $(READY) ## Run every test that needs no cluster and no container engine
 	@$(BIN)/python -m pytest
@@ -41,6 +51,18 @@ lint: $(READY) ## ruff, mypy, the layers, yamllint
 format: $(READY) ## Let ruff format and mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+schema: $(READY) ## Make the JSON schema from the blocks anew
+	$(BIN)/python -m kfp_sdg.blocks.schema
+
+components: $(READY) ## Compile every component.yaml anew
+	$(BIN)/python -m kfp_sdg.components.build
+
+compile: $(READY) ## Compile the shipped pipelines into pipelines/compiled
+	$(BIN)/python -m kfp_sdg.compiler.shipped
+
+bench: $(READY) ## Measure starting, column work, compiling and a run, side by side
+	$(BIN)/python tests/benchmarks/bench.py
 
 lock: ## Resolve the dependencies anew into .ci/requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --extra embedded --universal --python-version 3.11 \

@@ -99,7 +99,8 @@ def test_a_config_with_the_wrong_kind_of_value_is_refused(content, message):
 
 
 @pytest.mark.parametrize(
-    "source", ["{{ 9 ** (9 ** (9 ** 9)) }}", "{{ 'x' * 99999999 }}", "{{ 10 ** 3 }}", "{{ [1] * n }}"]
+    "source",
+    ["{{ 9 ** (9 ** (9 ** 9)) }}", "{{ 'x' * 99999999 }}", "{{ 10 ** 3 }}", "{{ [1] * n }}"],
 )
 def test_arithmetic_that_could_take_for_ever_is_refused_at_once(source: str) -> None:
     with pytest.raises(PromptError, match="in a prompt"):

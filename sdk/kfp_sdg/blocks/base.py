@@ -147,9 +147,7 @@ class Block:
 
     def error(self, message: str, *, row: int | None = None) -> BlockError:
         """Return a ``BlockError`` that names this block."""
-        return BlockError(
-            message, block_name=self.block_name, block_type=self.type_name, row=row
-        )
+        return BlockError(message, block_name=self.block_name, block_type=self.type_name, row=row)
 
     @property
     def type_name(self) -> str:
