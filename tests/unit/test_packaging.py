@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import tomllib
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
@@ -49,3 +52,20 @@ def test_every_data_file_is_part_of_the_distribution(package, place):
     if package == "kfp_sdg.pipelines":
         wanted |= set(root.rglob("*.yaml"))
     assert {str(path) for path in wanted - shipped} == set()
+
+
+def test_an_installation_without_extras_pulls_no_machine_learning_framework():
+    pulled, waiting = set(), ["kfp-sdg"]
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name in pulled:
+            continue
+        pulled.add(name)
+        requirements = map(Requirement, distribution(name).requires or [])
+        waiting += [
+            requirement.name
+            for requirement in requirements
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        ]
+    assert {"kfp", "pyarrow", "openai"} <= pulled
+    assert not pulled & {"torch", "transformers", "docling", "tensorflow", "jax", "vllm"}
