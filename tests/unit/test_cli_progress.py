@@ -134,7 +134,7 @@ def summary(width: int, result: RunResult) -> str:
 
 
 RESULT = RunResult(
-    pa.table({"question": ["why\nnot? " * 100] * 5, "score": [1.5] * 5, "tags": [["a"]] * 5}),
+    pa.table({"question": ["why\nnot? " * 100] * 7, "score": [1.5] * 7, "tags": [["a"]] * 7}),
     {"gen_questions": pa.table({"question": ["x"] * 60})},
     (ASKED, FILTERED),
 )
@@ -146,7 +146,7 @@ def test_the_summary_has_every_count_and_fits_its_width(width: int) -> None:
     numbers = ("1,000", "2,000", "900", "60", "40", "1,234,567", "89,000", "1 min 15 s")
     for number in numbers:
         assert number in text
-    table = text[: text.index("row 1 of 5")]
+    table = text[: text.index("row 1 of 7")]
     assert max(len(line.rstrip()) for line in table.splitlines()) <= width
     for name in ("gen_questions", "a_block_with_qu"):  # a long name goes on in the next line
         assert name in table
@@ -165,14 +165,14 @@ def test_columns_that_say_nothing_are_left_out() -> None:
 
 def test_the_first_rows_are_shown_a_line_per_cell() -> None:
     lines = summary(80, RESULT).splitlines()
-    start = lines.index("row 1 of 5")
+    start = lines.index("row 1 of 7")
     assert lines[start + 1].startswith("  question  why not? why not? ")
     assert lines[start + 1].endswith("…")
     assert len(lines[start + 1]) <= 80
     assert lines[start + 2] == "  score     1.5"
     assert lines[start + 3] == '  tags      ["a"]'
-    assert "row 3 of 5" in lines
-    assert "row 4 of 5" not in lines
+    assert "row 5 of 7" in lines
+    assert "row 6 of 7" not in lines
 
 
 def test_the_last_of_many_columns_are_shown_and_the_others_counted() -> None:

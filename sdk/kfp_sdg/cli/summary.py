@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kfp_sdg.engine import RunResult
     from kfp_sdg.storage import HistoryEntry
 
-SAMPLE_ROWS = 3
+SAMPLE_ROWS = 5
 _SAMPLE_COLUMNS = 12
 
 _ANY_WIDTH = 1000
