@@ -14,7 +14,7 @@ from rich.console import Console
 
 from kfp_sdg.cli.notices import logged_warnings
 from kfp_sdg.cli.numbers import clock, compact, rate, rows_phrase
-from kfp_sdg.cli.progress import Bars, PlainLines, Watcher
+from kfp_sdg.cli.progress import Bars, Pace, PlainLines, Watcher
 from kfp_sdg.cli.summary import one_line, show_summary
 from kfp_sdg.engine import RunResult
 from kfp_sdg.storage import HistoryEntry
@@ -106,7 +106,10 @@ def test_a_block_whose_rows_are_not_known_yet_has_no_total() -> None:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_the_bar_shows_place_rows_pace_and_rejections_in_one_line(width: int) -> None:
+def test_the_bar_shows_place_rows_pace_and_rejections_in_one_line(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pace, "seconds", 12.5)  # else the pace of a fast machine fills the line
     screen = Screen(width, terminal=True)
     with Bars(screen.console) as bars:
         tell(bars)
