@@ -159,6 +159,10 @@ class StubTeacher:
         """Close the port; requests in flight are cut off."""
         if self._runner is not None:
             await self._runner.cleanup()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     # -- serving --------------------------------------------------------------------------------
 

@@ -95,12 +95,11 @@ def test_a_real_server_that_obeys_a_derived_grammar_gives_answers_that_parse(
 ):
     pairs, entries = UPSTREAM_TAGS[case]
     starts, ends = ([pair[i] for pair in pairs] for i in (0, 1))
-    max_tokens = 140
-    grammar = derive_grammar(starts, ends, max_tokens=max_tokens, entries=entries)
+    grammar = derive_grammar(starts, ends, max_tokens=140, entries=entries)
     ask = "Is the sea salty? Write a question about it, and explain."
     body = {
         "model": "any",
-        "max_tokens": max_tokens,
+        "max_tokens": 600,  # this model may fill a value with tokens of one character
         "temperature": 0.7,
         "seed": 7,
         "n": 2,
@@ -112,7 +111,7 @@ def test_a_real_server_that_obeys_a_derived_grammar_gives_answers_that_parse(
     for text in _post(f"{embedded_url.rstrip('/')}/{path}", body):
         parsed = parser.parse(text)
         assert 1 <= len(parsed.rows) <= entries, text
-        assert entries > 1 or parsed.failure is None, text  # of several, the last may be cut
+        assert parsed.failure is None, text
 
 
 def _user(text: str) -> dict[str, str]:
