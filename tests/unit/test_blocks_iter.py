@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from kfp_sdg.blocks import Account
+from kfp_sdg.blocks import Account, Block, BlockRegistry
 from kfp_sdg.blocks.iter import IterBlock
 from kfp_sdg.errors import BlockError
 from scripted_teacher import ScriptedTeacher, assert_books_balance, context, pipeline
@@ -57,6 +57,24 @@ def test_books_and_usage_of_all_iterations_add_up():
     assert made["a"].to_pylist() == ["one"] * 6
     assert account.rejected_by_reason == {"teacher": 6}
     assert account.usage.requests == 6
+
+
+def test_the_books_of_a_custom_block_that_keeps_none_add_up(monkeypatch):
+    class First(Block):
+        def generate(self, samples):
+            return samples.select([0])
+
+    monkeypatch.setitem(BlockRegistry.get_registry(), "First", First)
+    made, account = run(again(3, block_type="First"))
+    assert made["q"].to_pylist() == ["one"] * 3
+    assert (account.added, account.filtered) == (4, 3)
+
+
+def test_the_model_is_the_inner_blocks():
+    block = asking(1, ScriptedTeacher(lambda request: ["x"]))
+    run(block)
+    assert block.model == "m"
+    assert again(1, **FILTER).model is None
 
 
 def test_requests_of_different_iterations_stand_in_different_places():

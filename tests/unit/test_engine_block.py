@@ -9,7 +9,8 @@ import pytest
 from datasets import Dataset
 
 from kfp_sdg.blocks import REJECTED_COLUMNS, Account, Block, BlockRegistry, PipelineContext
-from kfp_sdg.engine import BlockOutcome, check_columns, make_block, run_block
+from kfp_sdg.blocks.filter_by_value import FilterByValueBlock
+from kfp_sdg.engine import BlockOutcome, check_columns, make_block, run, run_block
 from kfp_sdg.errors import BlockError
 from kfp_sdg.spec import BlockSpec, PipelineSpec
 
@@ -159,6 +160,26 @@ def test_the_books_of_a_block_that_keeps_none_are_made_from_the_difference(
     assert (entry.added, entry.filtered, entry.rows_out) == (added, filtered, 3 * times)
 
 
+class Marks(FilterByValueBlock):
+    """A custom block that adds to one of ours, as InstructLab's users do it."""
+
+    def generate(self, samples: Dataset) -> Dataset:
+        kept = super().generate(samples)
+        return kept.add_column("kept", [True] * len(kept))
+
+
+def test_a_subclass_that_overrides_generate_alone_is_not_passed_by(
+    registry: type[BlockRegistry],
+) -> None:
+    registry.register("Marks")(Marks)
+    config = {"filter_column": "b", "filter_value": "x", "operation": "eq"}
+    marks = BlockSpec("marks", "Marks", config)
+    after = BlockSpec("after", "DuplicateColumnsBlock", {"columns_map": {"kept": "copy"}})
+    result = run(PipelineSpec((marks, after)), ROWS, PipelineContext())
+    assert result.rows["copy"].to_pylist() == [True, True]
+    assert result.history[0].filtered == 1
+
+
 class Careless(Block):
     """A block that loses a row and says nothing."""
 
@@ -188,6 +209,10 @@ class Crashing(Block):
         return table.column("no such column")
 
 
+class Empty(Block):
+    """A block whose author has not begun."""
+
+
 class Fragile(Block):
     """A block that cannot even be made."""
 
@@ -215,6 +240,7 @@ class NotABlock:
         (Careless, r"books do not add up: 3 rows in \+ 0 added is not 2 rows out"),
         (Twins, "more than one column named 'a'"),
         (Crashing, "failed: KeyError"),
+        (Empty, "implements neither apply nor generate"),
         (Fragile, "cannot be set up: RuntimeError: no licence"),
         (Wordy, "returned str"),
         (NotABlock, "not a subclass of kfp_sdg.blocks.Block"),

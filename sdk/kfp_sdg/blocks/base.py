@@ -47,7 +47,8 @@ class Block:
     """Base of all blocks.
 
     A block of ours implements ``apply`` on Arrow tables and is given ``generate``. A custom block
-    written for InstructLab implements ``generate`` on ``datasets.Dataset`` and is given ``apply``.
+    written for InstructLab implements ``generate`` on ``datasets.Dataset`` and is given ``apply``;
+    it keeps no books, so the difference counts as rows added or as rows filtered.
 
     Attributes:
         row_wise: Whether an output row depends on one input row only, so that the rows may be
@@ -82,7 +83,13 @@ class Block:
         """
         from kfp_sdg.blocks.dataset import from_dataset, to_dataset
 
-        return from_dataset(self.generate(to_dataset(table)))
+        if type(self).generate is Block.generate:
+            raise self.error("its class implements neither apply nor generate")
+        made = from_dataset(self.generate(to_dataset(table)))
+        surplus = made.num_rows - table.num_rows  # all that can be told: generate keeps no books
+        account.added += max(surplus, 0)
+        account.filtered += max(-surplus, 0)
+        return made
 
     def generate(self, samples: Dataset) -> Dataset:
         """Turn input rows into output rows: the public face of ``apply``.
@@ -160,6 +167,39 @@ class Block:
     def _load_config(self, config_path: str) -> dict[str, Any]:
         """Return a config file's mapping (the name that InstructLab's custom blocks call)."""
         return dict(self.pipe.file(config_path, block_name=self.block_name).content)
+
+
+def apply_block(block: Block, table: pa.Table, account: Account) -> pa.Table:
+    """Let a block work by whichever of ``apply`` and ``generate`` its class defines last.
+
+    A custom block may be a subclass of one of ours and override ``generate`` alone; its inherited
+    ``apply`` would pass it by.
+
+    Args:
+        block: The block.
+        table: As for ``Block.apply``, like all that follows.
+        account: The books.
+    """
+    if _defined_last(block, "apply", "generate") == "generate":
+        return Block.apply(block, table, account)
+    return block.apply(table, account)
+
+
+def columns_after(block: Block, columns: Sequence[str]) -> list[str] | None:
+    """Return ``Block.columns_after``, or None where ``generate`` was overridden without it.
+
+    Args:
+        block: The block.
+        columns: The input's columns.
+    """
+    if _defined_last(block, "columns_after", "apply", "generate") == "generate":
+        return None
+    return block.columns_after(columns)
+
+
+def _defined_last(block: Block, *names: str) -> str:
+    """Return the first of some methods that the most special of a block's classes defines."""
+    return next(name for kind in type(block).__mro__ for name in names if name in vars(kind))
 
 
 register = BlockRegistry.register

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.blocks.account import Account
 from kfp_sdg.blocks.asking import AskingBlock
-from kfp_sdg.blocks.base import Block, register
+from kfp_sdg.blocks.base import Block, apply_block, columns_after, register
 from kfp_sdg.blocks.catalog import make_block
 
 if TYPE_CHECKING:
@@ -46,9 +46,14 @@ class IterBlock(Block):
         self._inner = make_block(ctx, pipe, block_name, block_type, config)
         self.place = block_name
 
+    @property
+    def model(self) -> str | None:
+        """The model that the inner block asks, if it asks one."""
+        return getattr(self._inner, "model", None)
+
     def columns_after(self, columns: Sequence[str]) -> list[str] | None:
         """Return what the inner block says."""
-        return self._inner.columns_after(columns)
+        return columns_after(self._inner, columns)
 
     def prepare(self) -> None:
         """Prepare the inner block."""
@@ -65,11 +70,11 @@ class IterBlock(Block):
 
         if not self._num_iters:
             account.filtered += table.num_rows
-            return self._inner.apply(table.slice(0, 0), Account())
+            return apply_block(self._inner, table.slice(0, 0), Account())
         account.added += (self._num_iters - 1) * table.num_rows
         results = []
         for iteration in range(self._num_iters):
             if isinstance(self._inner, AskingBlock | IterBlock):
                 self._inner.place = f"{self.place}/{iteration}"
-            results.append(self._inner.apply(table, account))
+            results.append(apply_block(self._inner, table, account))
         return pa.concat_tables(results, promote_options="permissive")

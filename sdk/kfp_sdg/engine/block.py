@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kfp_sdg.blocks import Account, Block
+from kfp_sdg.blocks.base import apply_block
 from kfp_sdg.errors import BlockError, SdgError
 from kfp_sdg.storage import HistoryEntry
 
@@ -100,7 +101,7 @@ def work(block_spec: BlockSpec, block: Block, rows: pa.Table) -> BlockOutcome:
     account = Account()
     started = time.perf_counter()
     made = _apply(block_spec, block, rows, account)
-    _settle(block_spec, block, rows.num_rows, made.num_rows, account)
+    _settle(block_spec, rows.num_rows, made.num_rows, account)
 
     dropped = [name for name in block_spec.drop_columns if name in made.column_names]
     result = made.drop_columns(dropped) if dropped else made
@@ -136,7 +137,7 @@ def _apply(block_spec: BlockSpec, block: Block, rows: pa.Table, account: Account
     import pyarrow as pa
 
     try:
-        made = block.apply(rows, account)
+        made = apply_block(block, rows, account)
     except SdgError:
         raise
     except Exception as error:
@@ -149,18 +150,8 @@ def _apply(block_spec: BlockSpec, block: Block, rows: pa.Table, account: Account
     return made
 
 
-def _settle(
-    block_spec: BlockSpec, block: Block, rows_in: int, rows_made: int, account: Account
-) -> None:
-    """See to it that the books of a block's own work add up.
-
-    A custom block that implements only ``generate`` keeps no books; for it the difference counts as
-    rows added or as rows filtered. Such a block that filters some rows and adds others shows the
-    balance of both.
-    """
-    surplus = rows_made - rows_in
-    if type(block).apply is Block.apply and type(block).generate is not Block.generate:
-        account.added, account.filtered = max(surplus, 0), max(-surplus, 0)
+def _settle(block_spec: BlockSpec, rows_in: int, rows_made: int, account: Account) -> None:
+    """See to it that the books of a block's own work add up."""
     rejected = len(account.rejections)
     if rows_in + account.added != rows_made + account.filtered + rejected:
         raise _named(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kfp_sdg.blocks.base import columns_after
 from kfp_sdg.engine.block import make_block
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def walk_columns(
     for block_spec, block in blocks:
         if known is None:
             return None
-        known = block.columns_after(known)
+        known = columns_after(block, known)
         if known is not None:
             known = [name for name in known if name not in block_spec.drop_columns]
             require_duplicate_columns(block_spec, block, known)
