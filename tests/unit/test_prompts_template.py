@@ -18,6 +18,21 @@ def test_a_none_renders_as_no_text():
     assert PromptTemplate("<{{ a }}>").render(a=None) == "<>"
 
 
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ a | trim }}", ""),
+        ("{{ 'p' ~ a }}", "p"),
+        ("{{ a | upper }}{% for x in a %}{{ x }}{% endfor %}", ""),
+        ("{{ a or 'no' }} {{ a | default('no', true) }}", "no no"),
+        ("{% if a is none %}none{% endif %}{% if a is not none %}some{% endif %}", "none"),
+        ("{% if b is none %}none{% endif %}{{ [b, a] | length }}", "2"),
+    ],
+)
+def test_a_none_is_no_text_behind_filters_either_and_still_none(source, text):
+    assert PromptTemplate(source).render({"a": None, "b": ""}) == text
+
+
 def test_single_braces_stay():
     assert PromptTemplate("{a} {{ a }}").render(a=1) == "{a} 1"
 

@@ -24,8 +24,24 @@ class PromptError(SdgError):
 _LARGEST_FACTOR = 10**12
 
 
+class _Nothing(str):
+    """What templates are given for None: an empty text, and yet ``is none``.
+
+    None itself would be the text "None" behind a filter or ``~``.
+    """
+
+    __slots__ = ()
+
+
+_NOTHING = _Nothing()
+
+
 def _empty_for_none(value: Any) -> Any:
-    return "" if value is None else value
+    return _NOTHING if value is None else value
+
+
+def _is_none(value: Any) -> bool:
+    return value is None or value is _NOTHING
 
 
 class _PromptEnvironment(ImmutableSandboxedEnvironment):
@@ -53,6 +69,7 @@ _environment = _PromptEnvironment(
     finalize=_empty_for_none,
     autoescape=False,
 )
+_environment.tests["none"] = _is_none
 
 
 class PromptTemplate:
@@ -94,7 +111,8 @@ class PromptTemplate:
             PromptError: A variable is missing, or the template fails on these values.
         """
         try:
-            return self._template.render(*args, **values)
+            given = dict(*args, **values)
+            return self._template.render({k: _empty_for_none(v) for k, v in given.items()})
         except Exception as error:  # a template is the user's program; it may fail in any way
             raise PromptError(f"{type(error).__name__}: {error}") from error
 
