@@ -96,6 +96,18 @@ def test_a_second_run_replaces_the_results_of_the_first() -> None:
     assert read_run("out").rows.column("text").to_pylist() == ["new"]
 
 
+@pytest.mark.parametrize("runner", ["engine", "kfp"])
+def test_a_dataset_carries_what_earlier_runs_did_to_it(folder: Path, runner: str) -> None:
+    assert go() == 0
+    second = PIPELINE.replace("copy}", "again}").replace("name: keep", "name: b only")
+    (folder / "next.yaml").write_text(second.replace("filter_value: a", "filter_value: b"))
+    arguments = ["next.yaml", "--input", "out/dataset", "--output", "next", "--runner", runner]
+    assert main(["run", *arguments]) == 0
+    history = read_dataset("next/dataset").manifest.history
+    assert [entry.block for entry in history] == ["copy", "keep", "copy", "b only"]
+    assert [entry.rows_in for entry in history] == [4, 4, 2, 2]
+
+
 @pytest.mark.usefixtures("folder")
 def test_the_line_that_is_printed_reads_the_rows(capsys: pytest.CaptureFixture[str]) -> None:
     go()

@@ -54,6 +54,24 @@ class Notes(Observer):
         self.partial = (partial, block_name)
 
 
+@pytest.mark.parametrize(
+    ("moment", "finished"), [("block_started", ["copy"]), ("block_finished", ["copy", "keep 2"])]
+)
+def test_an_interrupt_while_the_observer_is_told_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, moment: str, finished: list[str]
+) -> None:
+    def interrupt(self: Notes, *told: Any) -> None:
+        if "'keep 2'" in repr(told):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Notes, moment, interrupt)
+    notes = Notes()
+    with pytest.raises(KeyboardInterrupt):
+        run(PipelineSpec((COPY, KEEP_2)), ROWS, PipelineContext(), observer=notes)
+    assert notes.partial is not None
+    assert [entry.block for entry in notes.partial[0].history] == finished
+
+
 class Eager(Block):
     """Reports its rows, rejects the first one, and fails or is interrupted when told to."""
 

@@ -14,6 +14,7 @@ from kfp_sdg.cli.teachers import connected, started
 from kfp_sdg.engine import RunResult, check_output, prepare_blocks, run, write_run
 from kfp_sdg.engine.results import PARTIAL
 from kfp_sdg.errors import SpecError, StorageError
+from kfp_sdg.runtime.artifacts import read_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from kfp_sdg.cli.progress import Watcher
     from kfp_sdg.cli.teachers import TeacherChoice
     from kfp_sdg.spec import PipelineSpec
+    from kfp_sdg.storage import HistoryEntry
     from kfp_sdg.teacher import TeacherPool
 
 
@@ -66,9 +68,10 @@ def run_here(order: RunOrder, watcher: Watcher) -> RunResult:
     Raises:
         SdgError: It cannot be run; the watcher has what was finished until then.
     """
-    table = _input(order)
+    table, earlier = _input(order)
     with started(order.teacher) as choice, connected(choice) as teachers:
-        result = run(order.spec, table, _context(order, choice, teachers), observer=watcher)
+        context = _context(order, choice, teachers)
+        result = run(order.spec, table, context, earlier=earlier, observer=watcher)
     write_run(result, order.output)
     return result
 
@@ -85,11 +88,11 @@ def run_on_kfp(order: RunOrder, watcher: Watcher) -> RunResult:
     """
     from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
 
-    columns = _input(order).column_names
+    table, _ = _input(order)
     with started(order.teacher) as choice:
         with connected(choice) as teachers:  # what cannot work is found before the first task
             context = _context(order, choice, teachers)
-            prepare_blocks(order.spec, columns, context)
+            prepare_blocks(order.spec, table.column_names, context)
         options = LocalRunOptions(
             teacher_url=choice.url,
             model_id=context.model_id,
@@ -147,8 +150,8 @@ def _context(
     )
 
 
-def _input(order: RunOrder) -> pa.Table:
-    """Return the input rows, once everything was checked that costs nothing.
+def _input(order: RunOrder) -> tuple[pa.Table, tuple[HistoryEntry, ...]]:
+    """Return the input rows and what was done to them, once all was checked that costs nothing.
 
     Raises:
         SpecError: The pipeline needs a number of instructions and there is none.
@@ -156,12 +159,11 @@ def _input(order: RunOrder) -> pa.Table:
             the exit code of the user's mistakes.
     """
     from kfp_sdg.spec import require_num_instructions
-    from kfp_sdg.storage import read_rows
 
     require_num_instructions(order.spec, order.num_instructions)
     try:
         check_output(order.output)
-        return read_rows(order.input)
+        return read_place(order.input)
     except StorageError as error:
         error.exit_code = SpecError.exit_code
         raise

@@ -11,8 +11,6 @@ from kfp_sdg.storage import read_dataset
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pyarrow as pa
-
     from kfp_sdg.compiler.package import CompiledPipeline
     from kfp_sdg.spec import BlockSpec
     from kfp_sdg.storage import StoredDataset
@@ -31,13 +29,13 @@ class TaskFolders:
         self._compiled = compiled
         self._root = pipeline_root
 
-    def first_rows(self) -> pa.Table:
-        """Return the rows that the load task read.
+    def first_rows(self) -> StoredDataset:
+        """Return the rows that the load task read, and what was done to them before.
 
         Raises:
             StorageError: It left none.
         """
-        return self._output(self._compiled.load_task, "output_rows").table
+        return self._output(self._compiled.load_task, "output_rows")
 
     def outcome(self, block: BlockSpec) -> BlockOutcome:
         """Return what came of a block.

@@ -127,7 +127,7 @@ class Watch:
     def _finish(self, task: str) -> None:
         block = self._block_at_work
         if self.result is None and task == self._compiled.load_task:
-            self.result = RunResult(self._folders.first_rows())
+            self.result = self._loaded()
         elif self.result is not None and block and task == self._compiled.tasks[block.name]:
             outcome = self._folders.outcome(block)
             self.result = self.result.and_then(outcome)
@@ -136,11 +136,16 @@ class Watch:
     def _complete(self) -> RunResult:
         """Return the result, catching up on tasks that the log did not tell of."""
         if self.result is None:
-            self.result = RunResult(self._folders.first_rows())
+            self.result = self._loaded()
         while block := self._block_at_work:
             self._start(self._compiled.tasks[block.name])
             self._finish(self._compiled.tasks[block.name])
         return self.result
+
+    def _loaded(self) -> RunResult:
+        """Return the result before the first block."""
+        loaded = self._folders.first_rows()
+        return RunResult(loaded.table, earlier=tuple(loaded.manifest.history))
 
     def _failure(self) -> SdgError:
         """Return the error of the task at work, in its own words where it had any."""

@@ -10,7 +10,7 @@ from kfp_sdg.engine.columns import prepare_blocks
 from kfp_sdg.engine.observer import ObservedProgress, Observer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
     from datasets import Dataset
@@ -29,18 +29,21 @@ class RunResult:
         rejected: The rejected rows by the name of the block that rejected them, only where there
             are any.
         history: The books of every block, in order.
+        earlier: What was done to the input rows before this run; they were a dataset of ours.
     """
 
     rows: pa.Table
     rejected: Mapping[str, pa.Table] = field(default_factory=dict)
     history: tuple[HistoryEntry, ...] = ()
+    earlier: tuple[HistoryEntry, ...] = ()
 
     def and_then(self, outcome: BlockOutcome) -> RunResult:
         """Return the result with a further block's outcome."""
         rejected = dict(self.rejected)
         if outcome.rejected.num_rows:
             rejected[outcome.entry.block] = outcome.rejected
-        return RunResult(outcome.rows, rejected, (*self.history, outcome.entry))
+        history = (*self.history, outcome.entry)
+        return RunResult(outcome.rows, rejected, history, self.earlier)
 
 
 def run(
@@ -48,6 +51,7 @@ def run(
     rows: pa.Table | Dataset,
     context: PipelineContext,
     *,
+    earlier: Sequence[HistoryEntry] = (),
     observer: Observer | None = None,
 ) -> RunResult:
     """Run a pipeline over rows.
@@ -60,6 +64,7 @@ def run(
         spec: The pipeline.
         rows: The input rows.
         context: The run's settings; its ``progress`` is told of finished rows too.
+        earlier: What was done to the input rows before, to be kept with the results.
         observer: Who watches the run, and takes what was finished should it fail.
 
     Returns:
@@ -72,20 +77,20 @@ def run(
     """
     observer = observer or Observer()
     watched = replace(context, progress=ObservedProgress(context.progress, observer))
-    result = RunResult(_as_table(rows))
+    result = RunResult(_as_table(rows), earlier=tuple(earlier))
     blocks = prepare_blocks(spec, result.rows.column_names, watched)
 
     for index, (block_spec, block) in enumerate(blocks, start=1):
-        observer.block_started(
-            index, len(blocks), block_spec.name, block_spec.type, result.rows.num_rows
-        )
         try:
+            observer.block_started(
+                index, len(blocks), block_spec.name, block_spec.type, result.rows.num_rows
+            )
             outcome = work(block_spec, block, result.rows)
+            result = result.and_then(outcome)
+            observer.block_finished(outcome.entry)
         except BaseException:
             observer.run_stopped(result, block_spec.name)
             raise
-        result = result.and_then(outcome)
-        observer.block_finished(outcome.entry)
     return result
 
 

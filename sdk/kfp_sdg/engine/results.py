@@ -30,7 +30,8 @@ def write_run(result: RunResult, folder: str | Path) -> None:
     Args:
         result: What came of the run.
         folder: Where ``dataset/`` and, with rejected rows, ``rejected/<block>/`` are put. Each is a
-            dataset folder; the history in its manifest ends with the block that made it.
+            dataset folder; the history in its manifest begins with what was done to the input
+            before and ends with the block that made it.
 
     Raises:
         StorageError: The folder holds other things, or cannot be written.
@@ -49,7 +50,7 @@ def write_run(result: RunResult, folder: str | Path) -> None:
 
 
 def read_run(folder: str | Path) -> RunResult:
-    """Read back what ``write_run`` wrote.
+    """Read back what ``write_run`` wrote; what was done before the run is part of the history.
 
     Raises:
         StorageError: There is no such run, or it cannot be read.
@@ -123,14 +124,14 @@ def folder_names(block_names: Iterable[str]) -> dict[str, str]:
 
 def _write(result: RunResult, folder: Path) -> None:
     """Write all datasets of a run into an empty folder."""
-    write_dataset(folder / DATASET, result.rows, result.history)
+    write_dataset(folder / DATASET, result.rows, (*result.earlier, *result.history))
     names = folder_names(entry.block for entry in result.history)
     for number, entry in enumerate(result.history, start=1):
         if entry.block in result.rejected:
             write_dataset(
                 folder / REJECTED / names[entry.block],
                 result.rejected[entry.block],
-                result.history[:number],
+                (*result.earlier, *result.history[:number]),
             )
 
 
