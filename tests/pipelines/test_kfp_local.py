@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -306,6 +308,34 @@ def test_an_interrupt_stops_the_tasks_and_hands_over_what_was_finished(
     assert notes.stopped is not None
     assert notes.stopped[1] == "sleeps"
     assert is_over(int((tmp_path / "pid").read_text()))
+
+
+RUN = """
+import sys
+from pathlib import Path
+from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
+from kfp_sdg.spec.model import BlockSpec, PipelineSpec
+spec = PipelineSpec((BlockSpec("sleeps", "SleepingBlock"),))
+run_with_kfp(spec, *sys.argv[1:], LocalRunOptions(plugins=("trouble_blocks",)))
+"""
+
+
+@pytest.mark.usefixtures("trouble")
+def test_nothing_of_a_killed_run_goes_on_or_stays(rows: Path, tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    pid_file = tmp_path / "pid"
+    paths = {"PYTHONPATH": tmp_path / "plugins", "PID_FILE": pid_file, "TMPDIR": tmp_path / "tmp"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(rows), str(tmp_path / "out")],
+        env={**os.environ, **{name: str(path) for name, path in paths.items()}},
+    )
+    while not (pid_file.exists() and pid_file.read_text()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert is_over(int(pid_file.read_text()))
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def is_over(pid: int) -> bool:

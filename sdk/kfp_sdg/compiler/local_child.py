@@ -1,19 +1,31 @@
 """The process in which KFP's local runner works: ``python -m kfp_sdg.compiler.local_child``.
 
 The runner prints a lot, replaces the root logger's handlers and ``print`` itself; in a process of
-its own it may. Standard input has what to run as JSON: ``package``, ``pipeline_root``,
-``workspace_root`` and ``arguments``.
+its own it may. The first line of standard input has what to run as JSON: ``scratch`` (the run's
+folder), ``package``, ``pipeline_root``, ``workspace_root`` and ``arguments``. The parent keeps its
+end of that pipe open: when the pipe ends, the parent is gone, even if it was killed, and this
+process takes its group with it, so that no task goes on paying for answers that nobody reads.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 import sys
+import threading
 
 
 def main() -> None:
     """Run one compiled pipeline; a failure leaves as an exception, so that the status is not 0."""
-    request = json.load(sys.stdin)
+    request = json.loads(sys.stdin.readline())
+    pipe = os.dup(sys.stdin.fileno())
+    # Tasks inherit standard input; it must not be the pipe, which one of them could read from.
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, sys.stdin.fileno())
+    threading.Thread(target=_end_with_parent, args=(pipe, request["scratch"]), daemon=True).start()
+
     from kfp import local
     from kfp.components import load_component_from_file
 
@@ -23,6 +35,13 @@ def main() -> None:
         workspace_root=request["workspace_root"],
     )
     load_component_from_file(request["package"])(**request["arguments"])
+
+
+def _end_with_parent(pipe: int, scratch: str) -> None:
+    """Wait for the end of the parent, then remove the run's folder and end the whole group."""
+    os.read(pipe, 1)
+    shutil.rmtree(scratch, ignore_errors=True)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

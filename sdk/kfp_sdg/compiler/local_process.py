@@ -38,6 +38,7 @@ class LocalRunner:
         self.pipeline_root = scratch / "artifacts"
         self._scratch = scratch
         self._request = {
+            "scratch": str(scratch),
             "package": str(scratch / "pipeline.yaml"),
             "pipeline_root": str(self.pipeline_root),
             "workspace_root": str(scratch / "workspace"),
@@ -70,16 +71,19 @@ class LocalRunner:
         """Stop the runner and its tasks, if they still work."""
         if self._process.poll() is None:
             self._stop()
-        if self._process.stdout:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                if pipe:
+                    pipe.close()
 
     def output(self) -> Iterator[str]:
         """Yield the lines that the runner and its tasks print, until they are done."""
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
             raise RuntimeError("the runner was started without pipes")
-        with stdin:
-            json.dump(self._request, stdin)
+        with contextlib.suppress(BrokenPipeError):  # a child that is gone says why in its output
+            stdin.write(json.dumps(self._request) + "\n")
+            stdin.flush()  # and stays open: its end tells the child that this process is gone
         yield from stdout
 
     def succeeded(self) -> bool:
