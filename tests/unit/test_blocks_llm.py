@@ -248,6 +248,16 @@ def test_thousands_of_rows_keep_their_order_and_no_more_than_a_window_is_in_work
     assert teacher.most_at_once <= 1024
 
 
+def test_many_answers_to_few_rows_are_put_together_in_small_parts(monkeypatch):
+    monkeypatch.setattr("kfp_sdg.blocks.asking.SLICE", 2)
+    given = {"one": 5, "two": 0, "three": 4}
+    teacher = ScriptedTeacher(lambda r: [f"{r.prompt}{i}" for i in range(given[r.prompt])])
+    made, _ = run(block(teacher, "{{ q }}", gen_kwargs={"n": 5, "temperature": 1}))
+    expected = [(q, f"{q}{i}") for q, count in given.items() for i in range(count)]
+    assert list(zip(made["q"].to_pylist(), made["a"].to_pylist(), strict=True)) == expected
+    assert max(map(len, made["q"].chunks)) == 2
+
+
 def test_progress_is_told_of_every_row():
     class Watch:
         rows = rejected = requests = 0

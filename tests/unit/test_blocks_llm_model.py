@@ -86,6 +86,23 @@ def test_the_family_is_the_runs_then_the_blocks_then_a_guess():
     assert ask(teacher).prompt == merlinite
 
 
+def test_the_runs_family_says_nothing_of_a_model_that_a_block_keeps_beside_the_runs():
+    default, special = serving("granite"), serving("mixtral-8x7b")
+    run = {
+        "model_id": "granite",
+        "model_family": "merlinite",
+        "endpoints": {"mixtral-8x7b": special, "granite": default},
+    }
+    ask(default, run=run, model_id="mixtral-8x7b")
+    ask(default, run=run, model_id="mixtral-8x7b", model_family="blank")
+    assert [r.prompt for r in special.requests] == ["<s> [INST] Hi [/INST]", "Hi"]
+    merlinite = "<|user|>\nHi\n<|assistant|>"
+    assert ask(default, run=run, model_id="granite", model_family="blank").prompt == merlinite
+    only_a_family = {**run, "model_id": None}
+    ask(default, run=only_a_family, model_id="mixtral-8x7b")
+    assert special.requests[-1].prompt == merlinite
+
+
 def test_the_chat_family_sends_messages():
     teacher = serving("m")
     assert ask(teacher, model_family="chat").prompt == ({"role": "user", "content": "Hi"},)

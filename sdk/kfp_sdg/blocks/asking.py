@@ -32,8 +32,8 @@ WINDOW = 1024
 sent; this one only keeps a million rows from becoming a million tasks."""
 
 SLICE = 4096
-"""Input rows whose output is put together at once; taking rows from one huge text column would
-overflow Arrow's 2 GiB limit."""
+"""Rows, of the input and of the output, that are put together at once; taking more of them from one
+text column could overflow Arrow's 2 GiB limit."""
 
 SAMPLING_TEMPERATURE = 0.7
 """Temperature for several answers where none is given; at 0 they would all be the same, and vLLM
@@ -272,13 +272,15 @@ class AskingBlock(Block):
         new = self.new_columns()
         parts = []
         for start in range(0, max(len(results), 1), SLICE):
-            made = results[start : start + SLICE]
-            origins = [i for i, result in enumerate(made) for _ in result.rows]
-            part = table.slice(start, len(made)).take(pa.array(origins, pa.int64()))
-            for name, kind in new.items():
-                values = [row[name] for result in made for row in result.rows]
-                part = put_column(part, name, pa.array(values, kind))
-            parts.append(part)
+            inputs = table.slice(start, SLICE)
+            answered = enumerate(results[start : start + SLICE])
+            made = [(index, row) for index, result in answered for row in result.rows]
+            for first in range(0, max(len(made), 1), SLICE):
+                some = made[first : first + SLICE]
+                part = inputs.take(pa.array([index for index, _ in some], pa.int64()))
+                for name, kind in new.items():
+                    part = put_column(part, name, pa.array([row[name] for _, row in some], kind))
+                parts.append(part)
         return pa.concat_tables(parts)
 
     def _find_model(self) -> str:

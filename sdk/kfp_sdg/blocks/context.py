@@ -35,7 +35,8 @@ class PipelineContext:
 
     Attributes:
         teachers: The model servers; None for pipelines that ask no model.
-        model_family: The chat format to use, over the blocks' own; None lets each block say.
+        model_family: The chat format to use, over the blocks' own; None lets each block say. A
+            block whose own model has an endpoint, and is not the run's, says for itself.
         model_id: The model to ask, over the blocks' own; None lets each block say.
         num_instructions_to_generate: What ``n: scaled`` stands for.
         max_num_tokens: ``max_tokens`` of blocks that do not set their own.

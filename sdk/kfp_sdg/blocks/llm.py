@@ -27,7 +27,8 @@ class LLMBlock(PromptingBlock):
         model_id: The model to ask; a run's own model comes first, unless the run names an endpoint
             for this one.
         model_family: The chat format: granite, merlinite, mixtral, mistral, llama, blank, or chat
-            for messages to /v1/chat/completions; a run's own comes first. Guessed from the model.
+            for messages to /v1/chat/completions; a run's own comes first where its model does.
+            Guessed from the model.
         model_prompt: A chat format of one's own, a template with {{prompt}}; empty text sends the
             bare prompt.
         gen_kwargs: Fields of the request, such as temperature, max_tokens and n.

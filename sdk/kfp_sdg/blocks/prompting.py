@@ -264,7 +264,7 @@ class PromptingBlock(AskingBlock):
         """Return the chat format, or None where messages go to the chat endpoint."""
         template = self._own_format
         if template is None:
-            family = resolve_family(self.model, run=self.ctx.model_family, block=self._model_family)
+            family = resolve_family(self.model, run=self._run_family(), block=self._model_family)
             if family == CHAT:
                 return None
             template = PromptRegistry.get_template(family)
@@ -275,6 +275,13 @@ class PromptingBlock(AskingBlock):
             "/v1/chat/completions and the server formats them (model_family: chat)"
         )
         return None
+
+    def _run_family(self) -> str | None:
+        """Return the run's family, unless the block keeps another model than the run's."""
+        run_model = self.ctx.model_id
+        if run_model and run_model != self.model and self.teachers.has_endpoint(self.model):
+            return None
+        return self.ctx.model_family
 
     def _constants(self, columns: Sequence[str]) -> dict[str, int]:
         if self._num_samples is None or "num_samples" in columns:
