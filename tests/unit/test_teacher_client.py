@@ -141,8 +141,9 @@ def test_a_wish_for_an_hour_ends_the_request_with_the_servers_words(stub_teacher
     assert len(stub_teacher.requests) == 1
 
 
-def test_an_empty_account_stops_the_run_at_once(stub_teacher, pool):
-    stub_teacher.fail_next(429, body={"error": {"message": "pay", "code": "insufficient_quota"}})
+@pytest.mark.parametrize("status", [402, 429])
+def test_an_empty_account_stops_the_run_at_once(stub_teacher, pool, status):
+    stub_teacher.fail_next(status, body={"error": {"message": "pay", "code": "insufficient_quota"}})
     assert failure(pool).fatal
     assert len(stub_teacher.requests) == 1
 
@@ -214,8 +215,12 @@ def test_the_key_is_in_no_log_no_error_and_no_representation(stub_teacher, caplo
         stub_teacher.fail_next(401, body={"error": "Incorrect API key provided: geheim-123"})
         error = failure(pool)
         shown = [str(error), repr(error), repr(teacher), repr(vars(teacher)), caplog.text]
+        # Long enough to be cut within the key.
+        for length in range(588, 601):
+            stub_teacher.fail_next(400, body={"error": "x" * length + "geheim-123"})
+            shown.append(str(failure(pool)))
     assert stub_teacher.calls[-1].headers["Authorization"] == "Bearer geheim-123"
-    assert not [text for text in shown if "geheim" in text]
+    assert not [text for text in shown if "gehe" in text]
 
 
 def test_a_closed_port_is_fatal_and_asks_whether_the_server_runs(stub_teacher):

@@ -59,7 +59,7 @@ class Discovery:
         payload = read_json(reply.body)
         listed = payload.get("data") if isinstance(payload, dict) else None
         if reply.status != 200 or not isinstance(listed, list):
-            said = self._sender.key.hide_in(server_message(payload, reply.body))
+            said = server_message(payload, reply.body, self._sender.key)
             raise TeacherError(
                 "GET /models was answered with no list of models: is this the URL of a server "
                 "with an OpenAI-compatible API?",

@@ -17,7 +17,8 @@ _LONGEST_MESSAGE = 600
 _HTML_TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL | re.IGNORECASE)
 _TRANSIENT = frozenset({408, 409, 425, 429})
 _OVERLOADED = frozenset({429, 503})
-# OpenAI answers 429 with this code when the account has no money left: waiting does not help.
+# An account without money: 402 at DeepSeek and OpenRouter, 429 with this code at OpenAI. Waiting
+# does not help.
 _OUT_OF_MONEY = "insufficient_quota"
 
 _ADVICE = {
@@ -25,7 +26,7 @@ _ADVICE = {
     Trouble.UNTRUSTED: "set SSL_CERT_FILE to the certificate authority that signed it",
     Trouble.NO_TLS: "does the server speak TLS? If not, the URL begins with http://",
     Trouble.UNUSABLE: "check the URL and the proxy variables",
-    Trouble.TIMEOUT: "it may be overloaded: lower the concurrency, or raise the time-out",
+    Trouble.TIMEOUT: "it may be overloaded, or stuck: lower the concurrency, look into its log",
     Trouble.BROKEN: "it may have been restarted: look into its log",
 }
 
@@ -65,7 +66,7 @@ def fault_of(reply: Reply, request_line: str, key: ApiKey, model: str | None = N
         model: The model that was asked.
     """
     payload = read_json(reply.body)
-    said = key.hide_in(server_message(payload, reply.body))
+    said = server_message(payload, reply.body, key)
     status = reply.status
 
     def fault(message: str, advice: str | None = None, **what: Any) -> Fault:
@@ -83,7 +84,7 @@ def fault_of(reply: Reply, request_line: str, key: ApiKey, model: str | None = N
             "is the URL right, and is it a server with an OpenAI-compatible API?",
             fatal=True,
         )
-    if status == 429 and _OUT_OF_MONEY in json.dumps(payload):
+    if status == 402 or (status == 429 and _OUT_OF_MONEY in json.dumps(payload)):
         return fault("the account has no quota left", fatal=True)
     if status in _TRANSIENT or status >= 500:
         return fault(
@@ -115,8 +116,8 @@ def read_json(body: bytes) -> Any:
         return None
 
 
-def server_message(payload: Any, body: bytes = b"") -> str:
-    """Return the words of an error answer.
+def server_message(payload: Any, body: bytes, key: ApiKey) -> str:
+    """Return the words of an error answer, shortened and without the key.
 
     Servers put them into ``error`` (an object with ``message``, or a string), into ``detail``
     (FastAPI: a string or a list of complaints) or ``message``, or answer with plain text or HTML.
@@ -124,8 +125,10 @@ def server_message(payload: Any, body: bytes = b"") -> str:
     Args:
         payload: The answer's JSON value; None where it is no JSON.
         body: The answer's bytes, for those without JSON.
+        key: The key that was sent, which some servers repeat.
     """
-    return _shortened(_words(payload) if payload is not None else _plain_text(body))
+    words = _words(payload) if payload is not None else _plain_text(body)
+    return _shortened(key.hide_in(words))  # in this order: half a key would not be found
 
 
 def _words(payload: Any) -> str:

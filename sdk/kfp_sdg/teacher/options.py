@@ -79,25 +79,27 @@ def base_url(url: str, *, option: str = "teacher URL") -> str:
         SpecError: The URL has no http scheme, no host, or carries a user name, password or query.
     """
     text = url.strip()
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        raise _url_problem(option, f"{text!r} is no URL: {error}") from None
-    if parts.username is not None or parts.password is not None:
+    if "@" in text.split("://", 1)[-1].split("/", 1)[0]:
         # The URL ends up in logs and artifacts, so it is not shown here either.
         raise _url_problem(
             option,
             "the URL holds a user name or password",
             "give the key through KFP_SDG_API_KEY or KFP_SDG_API_KEY_FILE",
         )
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise _url_problem(option, f"{text!r} is no URL: {error}") from None
     if parts.scheme not in ("http", "https"):
         host = text.split("://", 1)[-1]
         raise _url_problem(option, f"{text!r} has no http:// or https://", f"http://{host}")
     if not parts.hostname or port == 0:
         raise _url_problem(option, f"{text!r} names no host and port to connect to")
     if parts.query or parts.fragment:
-        raise _url_problem(option, f"{text!r} has a query or fragment, which cannot be sent on")
+        # Some servers take a key there, so neither is shown.
+        bare = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+        raise _url_problem(option, f"{bare!r} is followed by a query or fragment; neither is sent")
     path = _PASTED_ENDPOINT.sub("", parts.path.rstrip("/"))
     if not any(_API_VERSION.match(segment) for segment in path.split("/")):
         path += "/v1"

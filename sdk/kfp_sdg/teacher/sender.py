@@ -122,7 +122,7 @@ class Sender:
             outcome = Outcome.ANSWERED
             return answer
         except MalformedAnswer as error:
-            said = self.key.hide_in(server_message(payload, reply.body))
+            said = server_message(payload, reply.body, self.key)
             return Fault(f"{error} (POST {path}: 200)", None, 200, said or None, transient=True)
         except NoReply as silence:
             fault = fault_of_silence(silence)
