@@ -71,3 +71,26 @@ def test_a_tasks_warning_is_read_as_the_runtime_prints_it(capsys) -> None:
         logging.getLogger("kfp_sdg.blocks").warning("no family\nfits %r", "m")
     lines = [f"    {line}\n" for line in capsys.readouterr().out.splitlines()]
     assert list(LocalLog().events(lines)) == [TaskWarning("no family fits 'm'")]
+
+
+def test_what_kfps_executor_says_about_itself_is_no_part_of_the_tasks_log() -> None:
+    executor = "    [KFP Executor 2026-11-22 18:29:04,002 INFO]: "
+    log = LocalLog()
+    lines = [
+        START,
+        executor + "Looking for component `llm` in --component_module_path `/tmp/x.py`\n",
+        executor + "Got executor_input:\n",
+        "    {\n",
+        '        "inputs": {\n',
+        "        }\n",
+        "    }\n",
+        "    gen-q: 7 rows in\n",
+        "      an indented line of a block\n",
+        "    error: no such column\n",
+    ]
+    assert list(log.events(lines)) == [TaskStarted("gen-q")]
+    assert log.tail().splitlines() == [
+        "gen-q: 7 rows in",
+        "  an indented line of a block",
+        "error: no such column",
+    ]

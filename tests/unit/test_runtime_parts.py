@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import re
 
 import pyarrow as pa
@@ -66,6 +67,16 @@ def test_an_error_of_ours_ends_the_process_with_one_paragraph(capsys):
     assert caught.value.code == 1
     assert caught.value.__suppress_context__
     assert capsys.readouterr().err == "error: block 'keep': missing column 'x'\n"
+
+
+def test_a_warning_is_printed_once_and_no_request_at_all_whatever_kfp_logs(capsys, caplog):
+    caplog.set_level("INFO")  # as KFP's executor sets its own handler
+    with plain_console():
+        logging.getLogger("kfp_sdg.blocks").warning("no family fits")
+        logging.getLogger("httpx").info("HTTP Request: POST …")
+        logging.getLogger("fsspec").warning("of another library")
+    assert capsys.readouterr().out == "warning: no family fits\n"
+    assert caplog.messages == ["of another library"]
 
 
 def test_a_defect_keeps_its_traceback():

@@ -25,6 +25,9 @@ _FINISHED = re.compile(_RUNNER.pattern + r"Task '([^']+)' finished with status (
 _PROGRESS = re.compile(
     r".*: ([\d,]+)/[\d,]+ rows(?:, ([\d,]+) rejected)?(?:, ([\d,]+) tokens)?$", re.DOTALL
 )
+# What KFP's executor says before a task's own first line: its input as JSON, over many lines.
+_EXECUTOR = re.compile(r"\[KFP Executor [^\]]* INFO\]: ")
+_OF_A_DUMP = ("{", " ", "}")
 _KEPT_LINES = 2000
 
 
@@ -72,6 +75,7 @@ class LocalLog:
     def __init__(self) -> None:
         """Start before the first line."""
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._in_dump = False
         self._at_work = True  # before the first task: what keeps the runner from starting
 
     def events(self, output: Iterable[str]) -> Iterator[TaskEvent]:
@@ -90,11 +94,21 @@ class LocalLog:
                 self._at_work = False
                 yield TaskFinished(finished[1], finished[2] == "SUCCESS")
             elif self._at_work and not _RUNNER.match(line):
-                self.lines.append(line.removeprefix("    "))
-                if self.lines[-1].startswith(WARNING):
-                    yield TaskWarning(self.lines[-1].removeprefix(WARNING))
-                elif progress := _PROGRESS.match(self.lines[-1]):
-                    yield TaskProgress(*(_number(text) for text in progress.groups()))
+                yield from self._of_task(line.removeprefix("    "))
+
+    def _of_task(self, line: str) -> Iterator[TaskEvent]:
+        """Keep a line of the task, unless KFP's executor says it, and yield what it tells."""
+        if _EXECUTOR.match(line):
+            self._in_dump = True
+            return
+        self._in_dump = self._in_dump and line.startswith(_OF_A_DUMP)
+        if self._in_dump:
+            return
+        self.lines.append(line)
+        if line.startswith(WARNING):
+            yield TaskWarning(line.removeprefix(WARNING))
+        elif progress := _PROGRESS.match(line):
+            yield TaskProgress(*(_number(text) for text in progress.groups()))
 
     def last_words(self) -> str | None:
         """Return the paragraph that the last task ended with, if it is an error of ours."""

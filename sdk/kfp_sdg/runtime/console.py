@@ -18,6 +18,9 @@ ERROR = "error: "
 WARNING = "warning: "
 """How a line of warning begins."""
 
+_TALKATIVE = ("httpx", "httpx2", "openai")
+"""Loggers that tell of every request."""
+
 
 def say(line: str) -> None:
     """Print one line at once."""
@@ -29,12 +32,19 @@ def say(line: str) -> None:
 def plain_console() -> Iterator[None]:
     """Print warnings as ``warning: …``, and an error of ours as the last words of the log.
 
+    KFP's executor prints whatever any library logs; here that would be each warning a second time,
+    and a line per request to the teacher.
+
     Raises:
         SystemExit: With status 1, in the place of any ``SdgError``, after one paragraph about it.
             Other errors are defects and keep their traceback.
     """
     logger, handler = logging.getLogger("kfp_sdg"), _Warnings(logging.WARNING)
+    propagates, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
+    talkative = {client: client.level for client in map(logging.getLogger, _TALKATIVE)}
+    for client in talkative:
+        client.setLevel(logging.WARNING)
     try:
         yield
     except SdgError as error:
@@ -44,6 +54,9 @@ def plain_console() -> Iterator[None]:
         raise SystemExit(1) from None
     finally:
         logger.removeHandler(handler)
+        logger.propagate = propagates
+        for client, level in talkative.items():
+            client.setLevel(level)
 
 
 class _Warnings(logging.Handler):
