@@ -294,6 +294,7 @@ def test_a_custom_parser_takes_the_place_of_the_tags():
         ({"output_cols": []}, "one or more names"),
         ({"output_cols": ["a", "a"]}, "no twins"),
         ({"model_prompt": "{prompt}"}, "has no {{prompt}}"),
+        ({"model_prompt": "<s>{{ add_generation_prompt }}"}, "has no {{prompt}}"),
         ({"model_prompt": "{{ prompt }} {{ q }}"}, "asks for q"),
         ({"model_prompt": "{{"}, "model_prompt is not a template"),
         ({"gen_kwargs": {"n": 0}}, "gen_kwargs.n is 0"),

@@ -153,9 +153,9 @@ def test_a_custom_parser_needs_a_pattern(tmp_path):
     assert "parsing_pattern" in problem.expected
 
 
-def test_a_pattern_that_no_parser_uses_is_warned_of(tmp_path):
-    [warning] = load(tmp_path, ask("parser_kwargs: {parsing_pattern: '(a)'}\n")).warnings
-    assert warning.suggestion == "add parser_name: custom"
+def test_a_pattern_that_no_parser_uses_is_an_error_here_as_in_the_block(tmp_path):
+    problem = only_problem(tmp_path, ask("parser_kwargs: {parsing_pattern: '(a)'}\n"))
+    assert problem.suggestion == "add parser_name: custom"
 
 
 def test_a_broken_model_prompt_is_told_at_its_place(tmp_path):
@@ -167,14 +167,19 @@ def test_a_broken_model_prompt_is_told_at_its_place(tmp_path):
 
 @pytest.mark.parametrize(
     ("model_prompt", "said"),
-    [("<s> [INST] {prompt} [/INST]", "{prompt}, which is sent as it is"), ("<s>", "leaves")],
+    [
+        ("<s> [INST] {prompt} [/INST]", "has {prompt}, which is no variable"),
+        ("<s>{{ add_generation_prompt }}", "leaves the prompt out"),
+    ],
 )
-def test_a_model_prompt_without_the_prompt_is_warned_of(tmp_path, model_prompt, said):
+def test_a_model_prompt_without_the_prompt_is_an_error_here_as_in_the_block(
+    tmp_path, model_prompt, said
+):
     text = ask(f"model_prompt: '{model_prompt}'\n")
-    [warning] = load(tmp_path, text).warnings
-    assert (warning.block, place(warning)) == ("ask", where(text, "model_prompt"))
-    assert said in warning.message
-    assert warning.suggestion == "write {{prompt}} where the prompt belongs"
+    problem = only_problem(tmp_path, text)
+    assert (problem.block, place(problem)) == ("ask", where(text, "model_prompt"))
+    assert said in problem.message
+    assert problem.suggestion == "write {{prompt}} where the prompt belongs"
 
 
 @pytest.mark.parametrize(

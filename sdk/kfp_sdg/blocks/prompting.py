@@ -255,7 +255,7 @@ class PromptingBlock(AskingBlock):
         except PromptError as error:
             raise self.error(f"model_prompt is not a template: {error}") from error
         unknown = sorted(template.required - FORMAT_VARIABLES)
-        if unknown or not template.variables & FORMAT_VARIABLES:
+        if unknown or not template.variables & {"prompt", "messages"}:
             told = f"asks for {', '.join(unknown)}" if unknown else "has no {{prompt}}"
             raise self.error(f"model_prompt {told}; the row's prompt stands at {{{{prompt}}}}")
         return template

@@ -139,11 +139,12 @@ class PromptSettings:
                 )
             return
         if not custom:
-            self.findings.warn(
+            self.findings.error(
                 self._at("parser_kwargs", "parsing_pattern"),
                 "this pattern is not used",
                 code="unused",
                 block=self.block,
+                expected="a pattern only beside parser_name: custom",
                 suggestion="add parser_name: custom",
             )
         self._check_pattern(pattern, custom)
@@ -184,10 +185,10 @@ class PromptSettings:
             )
         elif not template_variables(text) & {"prompt", "messages"}:
             single = "{prompt}" in text
-            self.findings.warn(
+            self.findings.error(
                 self._at("model_prompt"),
                 "'model_prompt' "
-                + ("has {prompt}, which is sent as it is" if single else "leaves the prompt out"),
+                + ("has {prompt}, which is no variable" if single else "leaves the prompt out"),
                 code="prompt-left-out",
                 block=self.block,
                 suggestion="write {{prompt}} where the prompt belongs",
