@@ -234,7 +234,7 @@ def test_what_was_finished_before_a_failure_is_kept_and_told(
     assert not Path("out/dataset").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_ends_in_order_and_keeps_what_was_finished(
     folder: Path, number: signal.Signals
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,10 @@ from kfp_sdg.cli.options import (
     PluginOption,
 )
 from kfp_sdg.cli.pipeline_file import PipelineSource
-from kfp_sdg.errors import StorageError
+from kfp_sdg.errors import SpecError, StorageError
+
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+"""A label of RFC 1123, as Kubernetes has it."""
 
 
 class PackageFormat(StrEnum):
@@ -69,6 +73,12 @@ def compile_command(
         raise typer.BadParameter(
             "a KFP package has no namespace; use it with --format crd", param_hint="--namespace"
         )
+    if namespace and not _NAMESPACE.fullmatch(namespace):
+        raise typer.BadParameter(
+            f"{namespace!r} is no namespace; expected at most 63 lower-case letters, digits and "
+            "dashes, with no dash at either end",
+            param_hint="--namespace",
+        )
     spec = PipelineSource(config_root or (), plugin or ()).load(pipeline)
     compiled = compile_pipeline(spec, name=name, description=description, plugins=plugin or ())
     text = compiled.to_yaml(package_format.value, namespace=namespace)
@@ -76,7 +86,9 @@ def compile_command(
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise StorageError(f"cannot write {output}: {error.strerror or error}") from error
+        failure = StorageError(f"cannot write {output}: {error.strerror or error}")
+        failure.exit_code = SpecError.exit_code
+        raise failure from error
     show_warnings([*spec.warnings, *compiled.warnings])
     typer.echo(f"{output}: {pipeline}, {blocks_phrase(len(spec.blocks))}")
     if package_format is PackageFormat.CRD:

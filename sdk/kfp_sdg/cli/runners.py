@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from kfp_sdg.storage import HistoryEntry
     from kfp_sdg.teacher import TeacherPool
 
+_ENDINGS = ("SIGTERM", "SIGHUP")
+
 
 @dataclass(frozen=True, slots=True)
 class RunOrder:
@@ -128,12 +130,20 @@ def keep_partial(watcher: Watcher, output: Path) -> None:
 
 @contextmanager
 def ended_in_order() -> Iterator[None]:
-    """Let a SIGTERM end a run as Ctrl-C does, so that no teacher stays behind."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let a SIGTERM or a closed terminal end a run as Ctrl-C does, with what is done kept.
+
+    A signal that is ignored (``nohup``) stays ignored.
+    """
+    numbers = [getattr(signal, name) for name in _ENDINGS if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
     try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, signal.default_int_handler)
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _context(
