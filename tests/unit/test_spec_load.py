@@ -206,7 +206,12 @@ def test_an_unknown_operation_is_told_with_those_there_are(tmp_path, operation):
 @pytest.mark.parametrize(
     ("kind", "config", "key", "expected"),
     [
-        ("LLMBlock", "output_cols: q\nconfig_path: prompt.yaml", "output_cols", "a list of texts"),
+        ("LLMBlock", "output_cols: q\nconfig_path: prompt.yaml", "output_cols",
+         "a list of texts with at least one entry"),
+        ("CombineColumnsBlock", "columns: []\noutput_col: c", "columns",
+         "a list of texts with at least one entry"),
+        ("FilterByValueBlock", "filter_column: a\noperation: eq\nfilter_value: []", "filter_value",
+         "a list of texts or numbers or whole numbers or truth values with at least one entry"),
         ("LLMBlock", "output_cols: [1]\nconfig_path: prompt.yaml", "1]", "text"),
         ("SetToMajorityValueBlock", "col_name: 3", "col_name", "text"),
         ("RenameColumnsBlock", "columns_map: [a]", "columns_map", "a mapping of texts"),

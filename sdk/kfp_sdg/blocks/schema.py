@@ -62,7 +62,9 @@ def block_definition(block: type) -> Schema:
     properties = {}
     for parameter in settings:
         schema = _described(annotation_schema(hints.get(parameter.name, Any)), about, parameter)
-        if parameter.default not in (parameter.empty, None):
+        if parameter.default is parameter.empty:
+            _forbid_empty_list(schema)
+        elif parameter.default is not None:
             schema["default"] = parameter.default
         properties[parameter.name] = schema
     return {
@@ -227,6 +229,13 @@ def _union_schema(alternatives: list[Schema]) -> Schema:
     if all(list(schema) == ["type"] for schema in alternatives):
         return {"type": [schema["type"] for schema in alternatives]}
     return {"anyOf": alternatives}
+
+
+def _forbid_empty_list(schema: Schema) -> None:
+    """Ask for at least one entry where a list stands for a setting that every block must have."""
+    for branch in schema.get("anyOf", [schema]):
+        if branch.get("type") == "array":
+            branch["minItems"] = 1
 
 
 def _docstring(documented: type) -> Docstring:

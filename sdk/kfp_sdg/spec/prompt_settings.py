@@ -65,14 +65,6 @@ class PromptSettings:
 
     def check(self) -> None:
         """Check the settings that need no file."""
-        if not self.columns:
-            self.findings.error(
-                self._at("output_cols"),
-                "'output_cols' is an empty list",
-                code="wrong-value",
-                block=self.block,
-                expected="the names of the columns for the answer",
-            )
         self._check_model_prompt()
         if self.kind == "ConditionalLLMBlock":
             self._check_pairs()
@@ -96,15 +88,7 @@ class PromptSettings:
             )
 
     def _check_pairs(self) -> None:
-        pairs = self.config.get("config_paths") or []
-        if not pairs:
-            self.findings.error(
-                self._at("config_paths"),
-                "'config_paths' is an empty list",
-                code="wrong-value",
-                block=self.block,
-                expected="pairs [config file, value of the selector column]",
-            )
+        pairs = self.config["config_paths"]
         seen: set[str] = set()
         for index, pair in enumerate(pairs):
             if len(pair) != 2:
