@@ -141,6 +141,7 @@ def test_it_does_not_outlive_its_parent(how, tmp_path):
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     try:
         url = parent.stdout.readline().strip()
@@ -150,6 +151,7 @@ def test_it_does_not_outlive_its_parent(how, tmp_path):
     finally:
         parent.kill()
     assert stops_answering(url)
+    assert list(tmp_path.iterdir()) == []
     assert ("interrupted" in output) == (how == signal.SIGINT)
 
 

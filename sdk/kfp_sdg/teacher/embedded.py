@@ -15,7 +15,7 @@ import time
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kfp_sdg.errors import TeacherError
@@ -68,19 +68,18 @@ def embedded_teacher(
         *("--slots", str(slots), "--context", str(context)),
         *("--threads", str(threads or max(1, usable_cores() - 1))),
     ]
-    with tempfile.TemporaryDirectory(prefix="kfp-sdg-teacher-") as folder:
-        log = Path(folder) / "log"
-        with log.open("wb") as output:
-            server = subprocess.Popen(  # noqa: S603 - our own module, arguments as a list
-                command,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # Idle threads sleep instead of spinning beside whatever else runs here.
-                env={"OMP_WAIT_POLICY": "passive", **os.environ},
-                # Ctrl-C in a terminal goes to the session's processes; this one is stopped by us.
-                start_new_session=True,
-            )
+    # Without a name, so that nothing of it stays behind, whoever is killed.
+    with tempfile.TemporaryFile(prefix="kfp-sdg-teacher-") as log:
+        server = subprocess.Popen(  # noqa: S603 - our own module, arguments as a list
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            # Idle threads sleep instead of spinning beside whatever else runs here.
+            env={"OMP_WAIT_POLICY": "passive", **os.environ},
+            # Ctrl-C in a terminal goes to the session's processes; this one is stopped by us.
+            start_new_session=True,
+        )
         try:
             yield _address_once_ready(server, log)
         finally:
@@ -111,7 +110,7 @@ def _weights(model_path: str | Path | None) -> Path:
     return weights
 
 
-def _address_once_ready(server: subprocess.Popen[bytes], log: Path) -> str:
+def _address_once_ready(server: subprocess.Popen[bytes], log: IO[bytes]) -> str:
     """Wait until the server has loaded its model and answers.
 
     Raises:
@@ -121,7 +120,7 @@ def _address_once_ready(server: subprocess.Popen[bytes], log: Path) -> str:
     while time.monotonic() < deadline:
         # Asked first: what the server said before it ended is then in the log.
         ended = server.poll()
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = _content(log).decode("utf-8", errors="replace").splitlines()
         address = next((line[len(READY) :] for line in lines if line.startswith(READY)), None)
         if address and _is_healthy(address):
             return f"{address}/v1"
@@ -137,6 +136,11 @@ def _address_once_ready(server: subprocess.Popen[bytes], log: Path) -> str:
         server_message=_last_words(lines),
         fatal=True,
     )
+
+
+def _content(log: IO[bytes]) -> bytes:
+    """Read a file from its beginning; its place to write, which the server shares, stays."""
+    return os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0)
 
 
 def _is_healthy(address: str) -> bool:
