@@ -44,7 +44,8 @@ _ROWS = (
         "input_uri",
         str,
         "The rows to start from: the address of a .jsonl, .json, .csv or .parquet file or of a "
-        "dataset folder. Empty where seed_samples gives the rows.",
+        "dataset folder. Empty where seed_samples gives the rows. KFP's cache knows a file by its "
+        "address only: give other rows another one.",
         "",
     ),
     RunParameter(
