@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pyarrow as pa
 import pytest
@@ -128,6 +129,7 @@ def test_the_probabilities_of_every_token_become_json_text():
     [
         (None, "blank", {"logprobs": 10}),
         (None, "chat", {"logprobs": True, "top_logprobs": 10}),
+        ({"logprobs": True}, "blank", {"logprobs": 10}),
         ({"logprobs": 3}, "blank", {"logprobs": 3}),
         ({"top_logprobs": 4}, "blank", {"logprobs": 4}),
     ],
@@ -138,6 +140,13 @@ def test_ten_likely_tokens_are_asked_for_unless_the_block_says(gen_kwargs, famil
     run(block, pa.table({"q": ["1"]}))
     options = teacher.requests[0].options
     assert {k: v for k, v in options.items() if "logprobs" in k} == expected
+
+
+def test_an_impossible_token_leaves_the_text_json():
+    never = TokenLogprobs("No", -math.inf, (("Yes", -0.1), ("No", -math.inf)))
+    made, _ = run(log_prob(always(Choice("No", "stop", (never,)))), pa.table({"q": ["1"]}))
+    (token,) = json.loads(made["probs"][0].as_py(), parse_constant=pytest.fail)
+    assert (token["logprob"], token["top"]) == (-9999.0, [["Yes", -0.1], ["No", -9999.0]])
 
 
 def test_an_answer_without_probabilities_is_rejected():

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MOST_LIKELY = 10
 """Tokens reported at each place where the block does not say."""
 
+IMPOSSIBLE = -9999.0
+"""What vLLM reports for a probability of 0; JSON has no minus infinity."""
+
 
 @register("LLMLogProbBlock")
 class LLMLogProbBlock(PromptingBlock):
@@ -66,8 +69,8 @@ class LLMLogProbBlock(PromptingBlock):
         batch_kwargs: BatchKwargs | None = None,
     ) -> None:
         wanted: GenKwargs = gen_kwargs or {}
-        if "top_logprobs" not in wanted:
-            wanted = {"logprobs": MOST_LIKELY, **wanted}
+        if "top_logprobs" not in wanted and wanted.get("logprobs", True) is True:
+            wanted = {**wanted, "logprobs": MOST_LIKELY}
         super().__init__(
             ctx,
             pipe,
@@ -93,5 +96,12 @@ class LLMLogProbBlock(PromptingBlock):
         if choice.logprobs is None:
             message = "the server reports no log-probabilities"
             return (), Rejection(row, "teacher", message, choice.text)
-        tokens = [{"token": t.token, "logprob": t.logprob, "top": t.top} for t in choice.logprobs]
+        tokens = [
+            {
+                "token": t.token,
+                "logprob": max(t.logprob, IMPOSSIBLE),
+                "top": [(token, max(logprob, IMPOSSIBLE)) for token, logprob in t.top],
+            }
+            for t in choice.logprobs
+        ]
         return [{self.output_cols[0]: json.dumps(tokens, ensure_ascii=False)}], None
