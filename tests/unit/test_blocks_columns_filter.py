@@ -98,6 +98,9 @@ def test_a_fraction_is_no_int() -> None:
 
 def test_a_number_beyond_64_bits_does_not_convert_to_int() -> None:
     assert kept(["9" * 30], operation="ge", filter_value=0, convert_dtype="int") == []
+    exact = [9007199254740993, -(10**18 - 1), 7]
+    texts = [" 9007199254740993 ", f"-{10**18 - 1}", "+007", "++7", "+-7", "1_0", ""]
+    assert kept(texts, operation="ne", filter_value=0, convert_dtype="int") == exact
 
 
 @pytest.mark.parametrize("cell", ["true", "True", " YES", "1", 1, 2.5, True])

@@ -13,6 +13,8 @@ from kfp_sdg.storage.types import is_text
 DType: TypeAlias = Literal["int", "float", "bool"]
 
 _DECIMAL = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_DIGITS = r"^[+-]?\d{1,18}$"
+"""What surely fits into 64 bits, exactly, where a float would round it."""
 _TRUE = ("true", "yes", "1")
 _FALSE = ("false", "no", "0")
 _EXACT = 2.0**53
@@ -58,7 +60,13 @@ def _to_int(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column.cast(pa.int64())
     number = _to_float(column)
     whole = pc.and_(pc.equal(pc.floor(number), number), _at_most(pc.abs(number), _EXACT))
-    return pc.if_else(whole, number, pa.NA).cast(pa.int64())
+    integer = pc.if_else(whole, number, pa.NA).cast(pa.int64())
+    if not is_text(column.type):
+        return integer
+    text = pc.utf8_trim_whitespace(column)
+    digits = pc.if_else(pc.match_substring_regex(text, _DIGITS), text, pa.NA)
+    exact = pc.utf8_ltrim(digits, "+").cast(pa.int64())  # the cast takes no plus
+    return pc.coalesce(exact, integer)
 
 
 def _to_bool(column: pa.ChunkedArray) -> pa.ChunkedArray:
