@@ -198,6 +198,11 @@ def test_a_failing_block_fails_in_its_own_words_and_what_was_finished_is_handed_
     assert not (tmp_path / "out" / "dataset").exists()
 
 
+def test_rows_may_be_at_a_url(rows: Path, tmp_path: Path) -> None:
+    result = run_with_kfp(PipelineSpec((DROP_B,)), rows.as_uri(), tmp_path / "out")
+    assert result.rows.num_rows == 3
+
+
 def test_rows_that_cannot_be_read_are_the_error_of_the_storage(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"nowhere\.jsonl"):
         run_with_kfp(PipelineSpec((DROP_B,)), tmp_path / "nowhere.jsonl", tmp_path / "out")

@@ -41,7 +41,8 @@ def run_command(
             "--input",
             "-i",
             metavar="ROWS",
-            help="The rows to start from: .jsonl, .json, .csv, .parquet, or a dataset folder.",
+            help="The rows to start from: .jsonl, .json, .csv, .parquet, or a dataset folder; a "
+            "path or a URL such as s3://bucket/rows.jsonl.",
             show_default=False,
         ),
     ],

@@ -84,7 +84,8 @@ def run_with_kfp(
 
     Args:
         spec: The pipeline.
-        rows_path: The first rows: a .jsonl, .json, .csv or .parquet file, or a dataset folder.
+        rows_path: The first rows: a .jsonl, .json, .csv or .parquet file, or a dataset folder; or
+            the URL of one.
         output_dir: Where ``dataset/`` and ``rejected/`` are written, as ``engine.write_run`` does.
         options: The run's settings.
         observer: Who watches the run, and takes what was finished should it fail.
@@ -102,12 +103,15 @@ def run_with_kfp(
     from kfp_sdg.compiler.local_tasks import TaskFolders
     from kfp_sdg.compiler.local_watch import Watch
     from kfp_sdg.engine import Observer, check_output, write_run
+    from kfp_sdg.storage import places
 
     options = options or LocalRunOptions()
     check_output(output_dir)
     compiled = compile_pipeline(spec, plugins=options.plugins)
     with tempfile.TemporaryDirectory(prefix="kfp-sdg-run-") as scratch:
-        arguments = options.arguments(compiled, str(Path(rows_path).absolute()))
+        place = str(rows_path)
+        input_uri = place if places.is_url(place) else str(Path(place).absolute())
+        arguments = options.arguments(compiled, input_uri)
         runner = LocalRunner(compiled.to_yaml(), arguments, Path(scratch))
         folders = TaskFolders(compiled, runner.pipeline_root)
         watch = Watch(spec, compiled, folders, observer or Observer())
