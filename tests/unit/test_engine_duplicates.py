@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import subprocess
+import sys
 
 import pyarrow as pa
 import pytest
@@ -58,3 +60,14 @@ def test_order_stays_in_a_large_dataset() -> None:
     numbers = [n * 7919 % 1000 for n in range(50_000)]
     table = pa.table({"n": numbers, "row": range(len(numbers))})
     assert drop_duplicates(table, ["n"]).column("row").to_pylist() == list(range(1000))
+
+
+def test_it_does_not_load_pandas() -> None:
+    code = (
+        "import sys; from kfp_sdg.engine.duplicates import drop_duplicates;"
+        "from kfp_sdg.storage import rows_from_objects;"
+        "rows = rows_from_objects([{'a': 'x', 'b': 0.0}, {'a': 'x', 'b': -0.0}]);"
+        "print(len(drop_duplicates(rows, ['a', 'b'])), 'pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "False"]

@@ -1,12 +1,19 @@
-"""``drop_duplicates``: of the rows that agree in some columns, keep the first."""
+"""``drop_duplicates``: of the rows that agree in some columns, keep the first.
+
+Arrow's own group-by is not used: it imports pandas, which every pod would pay for.
+"""
 
 from __future__ import annotations
 
 import json
+from array import array
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from kfp_sdg.blocks.columns import scalar
+from kfp_sdg.storage.types import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,25 +34,37 @@ def drop_duplicates(table: pa.Table, columns: Sequence[str]) -> pa.Table:
     """
     if not columns or not table.num_rows:
         return table
-    names = [f"key{n}" for n in range(len(columns))]
-    keys = [_comparable(table.column(column)) for column in columns]
-    index = pa.array(range(table.num_rows), pa.int64())
-    firsts = (
-        pa.table([*keys, index], names=[*names, "index"])
-        .group_by(names)
-        .aggregate([("index", "min")])
-        .column("index_min")
-    )
+    first, *others = (_codes(_comparable(table.column(column))) for column in columns)
+    codes = first
+    for other in others:  # codes are below the number of rows, so that products fit into 64 bits
+        pairs = pc.add(pc.multiply(codes, scalar(table.num_rows)), other)
+        codes = _codes(pa.chunked_array([pairs]))
+    firsts = pc.index_in(pc.unique(codes), value_set=codes)
     if len(firsts) == table.num_rows:
         return table
-    return table.filter(pc.is_in(index, value_set=firsts.combine_chunks()))
+    return table.filter(pc.is_in(_row_numbers(table.num_rows), value_set=firsts))
+
+
+def _codes(column: pa.ChunkedArray) -> pa.Array:
+    """Return a number for each cell, counted from 0, the same for equal cells."""
+    encoded = column.dictionary_encode(null_encoding="encode")
+    return pa.concat_arrays([chunk.indices for chunk in encoded.chunks]).cast(pa.int64())
+
+
+def _row_numbers(rows: int) -> pa.Array:
+    """Return 0, 1, 2, … made from their buffer, since ``pa.array`` imports pandas too."""
+    numbers = pa.py_buffer(array("i", range(rows)))
+    return pa.Array.from_buffers(pa.int32(), rows, [None, numbers])
 
 
 def _comparable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column that Arrow's group-by can compare, equal where the given one is."""
-    if pa.types.is_dictionary(column.type):  # chunks may have different dictionaries
-        return column.cast(column.type.value_type)
-    if pa.types.is_nested(column.type):
+    """Return a column whose cells Arrow can number, equal where the given ones are."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):  # chunks may have different dictionaries
+        return _comparable(column.cast(kind.value_type))
+    if pa.types.is_null(kind) or is_text(kind):
+        return column.cast(pa.large_string())
+    if pa.types.is_nested(kind):
         return pa.chunked_array(
             [
                 pa.array([_canonical(cell) for cell in chunk.to_pylist()], pa.large_string())
@@ -53,8 +72,8 @@ def _comparable(column: pa.ChunkedArray) -> pa.ChunkedArray:
             ],
             pa.large_string(),
         )
-    if pa.types.is_float32(column.type) or pa.types.is_float64(column.type):
-        return pc.add(column, pa.scalar(0.0, column.type))  # -0.0 becomes 0.0
+    if pa.types.is_float32(kind) or pa.types.is_float64(kind):
+        return pc.add(column, scalar(0.0).cast(kind))  # -0.0 becomes 0.0
     return column
 
 
