@@ -38,6 +38,11 @@ def test_no_module_lies_in_a_folder_that_is_no_package():
     assert strays == []
 
 
+def test_the_listed_data_files_alone_are_part_of_the_distribution():
+    # else setuptools adds what an earlier build noted, and the next test holds nothing
+    assert SETUPTOOLS["include-package-data"] is False
+
+
 @pytest.mark.parametrize(("package", "place"), PLACES.items())
 def test_every_data_file_is_part_of_the_distribution(package, place):
     root = ROOT / place
