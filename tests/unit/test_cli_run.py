@@ -158,7 +158,7 @@ def test_a_missing_column_names_the_block_its_place_and_the_columns_there_are(
     capsys: pytest.CaptureFixture[str], runner: str
 ) -> None:
     Path("rows.jsonl").write_text('{"text": "x"}\n')
-    assert go("--runner", runner) == 1
+    assert go("--runner", runner) == 2
     printed = capsys.readouterr().err
     assert "block 'keep' (FilterByValueBlock): missing column 'kind'" in printed
     assert "text, copy" in printed
@@ -171,7 +171,7 @@ def test_a_missing_column_names_the_block_its_place_and_the_columns_there_are(
 def test_a_pipeline_that_asks_a_model_needs_a_teacher(
     capsys: pytest.CaptureFixture[str], runner: str
 ) -> None:
-    assert go("--runner", runner, pipeline="ask_p.yaml") == 1
+    assert go("--runner", runner, pipeline="ask_p.yaml") == 2
     printed = capsys.readouterr().err
     assert "--teacher-url" in printed
     assert "[1/2]" not in printed

@@ -237,7 +237,10 @@ class AskingBlock(Block):
             BlockError: The run has none.
         """
         if self.ctx.teachers is None:
-            raise self.error("it asks a model, but the run names no teacher (--teacher-url)")
+            raise self.error(
+                "it asks a model, but the run names no teacher; give --teacher-url URL, or "
+                "--teacher embedded for a small model on this machine"
+            )
         return self.ctx.teachers
 
     @property

@@ -125,7 +125,7 @@ class Generation:
         model = options.pop("model", None)
         n = options.pop("n", 1)
         constrain = options.pop("constrain", None)
-        options["temperature"] = float(options.get("temperature", 0))
+        options["temperature"] = _number(options.get("temperature", 0), "temperature")
         limit = "max_completion_tokens" if "max_completion_tokens" in options else "max_tokens"
         options[limit] = _count(options.get(limit, max_num_tokens), limit)
         if n != "scaled":
@@ -184,3 +184,11 @@ def _count(value: Any, name: str) -> int:
     if isinstance(value, bool) or number < 1 or (isinstance(value, float) and value != number):
         raise ValueError(f"gen_kwargs.{name} is {value!r}; expected a whole number from 1")
     return number
+
+
+def _number(value: Any, name: str) -> float:
+    """Return a setting as a number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"gen_kwargs.{name} is {value!r}; expected a number") from None

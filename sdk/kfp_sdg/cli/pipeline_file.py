@@ -40,12 +40,15 @@ class PipelineSource:
             typer.BadParameter: A plugin cannot be imported.
         """
         from kfp_sdg.blocks.catalog import custom_types
+        from kfp_sdg.engine import check_settings
         from kfp_sdg.spec import load_pipeline
 
         self.load_plugins()
-        return load_pipeline(
+        spec = load_pipeline(
             find_pipeline(pipeline), config_roots=self.config_roots, custom_types=custom_types()
         )
+        check_settings(spec)
+        return spec
 
     def load_plugins(self) -> None:
         """Import the plugins; modules in the current folder are found, as by ``python -m``.

@@ -4,7 +4,7 @@ This package knows no KFP, no Kubernetes and no terminal: who wants to watch pas
 """
 
 from kfp_sdg.engine.block import BlockOutcome, make_block, run_block
-from kfp_sdg.engine.columns import check_columns, prepare_blocks
+from kfp_sdg.engine.columns import check_columns, check_settings, prepare_blocks
 from kfp_sdg.engine.observer import Observer
 from kfp_sdg.engine.pipeline import RunResult, run
 from kfp_sdg.engine.results import check_output, folder_names, read_run, write_run
@@ -15,6 +15,7 @@ __all__ = [
     "RunResult",
     "check_columns",
     "check_output",
+    "check_settings",
     "folder_names",
     "make_block",
     "prepare_blocks",

@@ -1,17 +1,49 @@
-"""Find what cannot work, a missing column above all, before the first token is paid for."""
+"""Find what cannot work, a missing column above all, before the first token is paid for.
+
+What is found here is wrong with the pipeline, its input or the command line: the user's mistake.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kfp_sdg.blocks import PipelineContext
 from kfp_sdg.blocks.base import columns_after
+from kfp_sdg.blocks.catalog import BUILTIN_BLOCKS
 from kfp_sdg.engine.block import make_block
+from kfp_sdg.errors import BlockError, Problem, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kfp_sdg.blocks import Block, PipelineContext
+    from kfp_sdg.blocks import Block
     from kfp_sdg.spec import BlockSpec, PipelineSpec
+
+
+def check_settings(spec: PipelineSpec) -> None:
+    """Let the blocks look at their own settings, for what no schema can say.
+
+    Custom blocks are left out: what their constructors need is known in a run only.
+
+    Args:
+        spec: The pipeline.
+
+    Raises:
+        SpecError: Blocks cannot be set up; holds a problem for each of them.
+    """
+    problems = []
+    for block_spec in spec.blocks:
+        kinds = {block_spec.type, block_spec.config.get("block_type", block_spec.type)}
+        if kinds <= BUILTIN_BLOCKS.keys():
+            try:
+                make_block(block_spec, spec, PipelineContext())
+            except BlockError as error:
+                where = block_spec.source.at("config")
+                problems.append(
+                    Problem(error.message, where, block=block_spec.name, code="wrong-setting")
+                )
+    if problems:
+        raise SpecError(problems)
 
 
 def check_columns(
@@ -49,13 +81,18 @@ def prepare_blocks(
         Each block beside its entry, ready to work.
 
     Raises:
-        BlockError: A block cannot be set up, or lacks a column.
+        BlockError: A block cannot be set up, lacks a column, or has no teacher; with the exit code
+            of a mistake.
         TeacherError: A teacher cannot be used.
     """
-    blocks = [(block_spec, make_block(block_spec, spec, context)) for block_spec in spec.blocks]
-    walk_columns(blocks, columns)
-    for _, block in blocks:
-        block.prepare()
+    try:
+        blocks = [(block_spec, make_block(block_spec, spec, context)) for block_spec in spec.blocks]
+        walk_columns(blocks, columns)
+        for _, block in blocks:
+            block.prepare()
+    except BlockError as error:
+        error.exit_code = SpecError.exit_code
+        raise
     return blocks
 
 
