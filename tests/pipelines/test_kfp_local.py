@@ -190,6 +190,7 @@ def test_a_failing_block_fails_in_its_own_words_and_what_was_finished_is_handed_
     assert str(ours.value) == str(theirs.value)
     assert (ours.value.block_name, ours.value.block_type) == ("rename", "RenameColumnsBlock")
     assert "rename: 3 rows in" in str(ours.value.__cause__)  # the task's log, for --debug
+    assert "base image" not in str(ours.value.__cause__)  # a warning of KFP that warns of nothing
     assert notes.stopped is not None
     partial, block_name = notes.stopped
     assert block_name == "rename"
