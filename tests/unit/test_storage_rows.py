@@ -235,6 +235,23 @@ class TestPlaces:
         with pytest.raises(StorageError, match="nope"):
             read_rows("nope://bucket/a.jsonl")
 
+    @pytest.mark.parametrize(
+        ("url", "module", "package"),
+        [
+            ("s3://bucket/rows.jsonl", "s3fs", "s3fs"),
+            ("gs://bucket/rows.jsonl", "gcsfs", "gcsfs"),
+            ("smb://host/share/rows.jsonl", "smbclient", "smbprotocol"),
+        ],
+    )
+    def test_a_url_whose_package_is_missing_is_an_error_that_says_what_to_install(
+        self, url: str, module: str, package: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+        with pytest.raises(StorageError) as caught:
+            read_rows(url)
+        assert str(caught.value).startswith(f"{url}: ")
+        assert str(caught.value).endswith(f": pip install {package}")
+
     def test_a_file_without_a_known_ending_is_an_error_that_names_the_endings(
         self, tmp_path: Path
     ) -> None:

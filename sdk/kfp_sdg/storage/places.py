@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_DISTRIBUTIONS = {"libarchive": "libarchive-c", "smbclient": "smbprotocol"}
+"""What to install for a module that is not named like it."""
 
 
 def is_url(place: str) -> bool:
@@ -86,9 +88,21 @@ def _remote(url: str) -> tuple[AbstractFileSystem, str]:
 
     try:
         files, path = fsspec.core.url_to_fs(url)
-    except (ValueError, ImportError, OSError) as error:
+    except ImportError as error:
+        raise StorageError(f"{url}: {_what_to_install(error)}") from None
+    except (ValueError, OSError) as error:
         raise StorageError(f"{url}: {error}") from None
     return files, path
+
+
+def _what_to_install(error: ImportError) -> str:
+    """Explain a missing package: fsspec words each differently, its cause names the module."""
+    missing = error.__cause__
+    if not (isinstance(missing, ModuleNotFoundError) and missing.name):
+        return str(error)
+    module = missing.name.split(".")[0]
+    package = _DISTRIBUTIONS.get(module, module)
+    return f"such URLs need a Python package that is not installed: pip install {package}"
 
 
 def _ask(place: str, question: Any) -> Any:
