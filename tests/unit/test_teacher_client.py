@@ -129,6 +129,16 @@ def test_a_server_that_hangs_is_given_up_after_the_timeout(stub_teacher):
         assert complete(pool).choices
 
 
+def test_a_request_is_asked_at_most_twice_again_after_a_time_out(stub_teacher):
+    stub_teacher.fail_next(503, times=2)
+    stub_teacher.fail_next(kind="hang", times=3)
+    with connected(stub_teacher.url, timeout=0.2, max_retries=8) as pool:
+        error = failure(pool)
+        assert "did not answer in time" in str(error)
+        assert "after 5 tries" in str(error)
+        assert len(stub_teacher.requests) == 5
+
+
 @pytest.mark.parametrize("wish", ["0.01", "Sun, 22 Nov 2020 11:00:00 GMT"])
 def test_a_wish_for_a_later_try_is_granted(stub_teacher, pool, wish):
     stub_teacher.fail_next(429, retry_after=wish)

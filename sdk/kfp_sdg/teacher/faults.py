@@ -43,6 +43,7 @@ class Fault:
         transient: Whether asking again may help.
         fatal: Whether every other request must fail too once asking again has not helped.
         overload: Whether the server asked for less.
+        timed_out: Whether no answer came within the time limit.
         retry_after: Seconds that the server asked to wait.
     """
 
@@ -53,6 +54,7 @@ class Fault:
     transient: bool = False
     fatal: bool = False
     overload: bool = False
+    timed_out: bool = False
     retry_after: float | None = None
 
 
@@ -105,6 +107,7 @@ def fault_of_silence(silence: NoReply) -> Fault:
         transient=trouble in (Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.BROKEN),
         fatal=trouble not in (Trouble.TIMEOUT, Trouble.BROKEN),
         overload=trouble is Trouble.TIMEOUT,
+        timed_out=trouble is Trouble.TIMEOUT,
     )
 
 

@@ -28,7 +28,9 @@ class TeacherOptions:
         timeout: Seconds without a byte from the server after which a request is asked again; a
             server sends nothing until an answer is complete, so this bounds a whole generation.
         connect_timeout: Seconds that opening a connection may take.
-        max_retries: How often one request is asked again after a passing failure.
+        max_retries: How often one request is asked again after a passing failure; after a
+            time-out at most twice, so that a server that hangs costs a request at most three times
+            ``timeout``.
         first_delay: Seconds before the first repetition; doubled for each further one.
         longest_delay: Seconds that a wait may grow to, unless the server asks for more.
 

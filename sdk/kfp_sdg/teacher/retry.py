@@ -20,25 +20,31 @@ class RetryPolicy:
         first_delay: Bound of the first wait in seconds; doubled for each further one.
         longest_delay: The bound's own bound in seconds.
         longest_wish: A server that wants a longer wait than this many seconds is given up.
+        timeout_retries: How many of the retries may follow a time-out; each lasts minutes, and a
+            server that hangs would hold a request for hours.
     """
 
     retries: int = 8
     first_delay: float = 0.5
     longest_delay: float = 30.0
     longest_wish: float = 300.0
+    timeout_retries: int = 2
 
     def at_most(self, retries: int) -> RetryPolicy:
         """Return this policy with no more than so many retries."""
         return replace(self, retries=min(retries, self.retries))
 
-    def delay(self, attempt: int, retry_after: float | None = None) -> float | None:
+    def delay(
+        self, attempt: int, retry_after: float | None = None, *, timeouts: int = 0
+    ) -> float | None:
         """Return the seconds to wait before asking again, or None to give up.
 
         Args:
             attempt: How often the request was asked so far, from 1.
             retry_after: What the server asked for, in seconds.
+            timeouts: How many of these times no answer came within the time limit.
         """
-        if attempt > self.retries:
+        if attempt > self.retries or timeouts > self.timeout_retries:
             return None
         bound = min(self.longest_delay, self.first_delay * 2.0 ** (attempt - 1))
         jitter = random.uniform(0.0, bound)  # noqa: S311 - spreads load, guards nothing

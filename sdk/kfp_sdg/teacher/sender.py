@@ -26,6 +26,14 @@ _RETRIES_OF_FREE_QUESTIONS = 4
 """A wrong URL must show within seconds, before anything was paid for."""
 
 
+@dataclass(slots=True)
+class _Tries:
+    """How often one request was asked, and how often of these no answer came in time."""
+
+    attempts: int = 0
+    timeouts: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
     """Sends requests with retries, within the limit of requests in flight.
@@ -66,9 +74,8 @@ class Sender:
         Raises:
             TeacherError: The request failed for good.
         """
-        attempt = 0
+        tries = _Tries()
         while True:
-            attempt += 1
             result = await self._attempt(path, body)
             if isinstance(result, Reply):
                 if hand_back(result):
@@ -76,7 +83,7 @@ class Sender:
                 result = fault_of(result, f"POST {path}", self.key, body["model"])
             if isinstance(result, Answer):
                 return result
-            await self._wait_or_raise(result, self.retry, attempt, place)
+            await self._wait_or_raise(result, self.retry, tries, place)
 
     async def question(self, path: str, body: object = None) -> Reply:
         """Ask something that costs nothing and needs no place in flight.
@@ -93,9 +100,8 @@ class Sender:
         """
         patience = self.retry.at_most(_RETRIES_OF_FREE_QUESTIONS)
         request_line = f"{'GET' if body is None else 'POST'} {path}"
-        attempt = 0
+        tries = _Tries()
         while True:
-            attempt += 1
             try:
                 sending = self.transport.get(path) if body is None else None
                 reply = await (sending or self.transport.post(path, body))
@@ -106,7 +112,7 @@ class Sender:
                 of_use = not fault.transient and reply.status not in (401, 403)
                 if of_use or reply.status in NO_SUCH_ENDPOINT:
                     return reply
-            await self._wait_or_raise(fault, patience, attempt)
+            await self._wait_or_raise(fault, patience, tries)
 
     async def _attempt(self, path: str, body: Mapping[str, Any]) -> Answer | Reply | Fault:
         """Ask once."""
@@ -132,22 +138,26 @@ class Sender:
             self.limiter.release(outcome)
 
     async def _wait_or_raise(
-        self, fault: Fault, retry: RetryPolicy, attempt: int, place: str = ""
+        self, fault: Fault, retry: RetryPolicy, tries: _Tries, place: str = ""
     ) -> None:
         """Wait before the next attempt.
 
         Raises:
             TeacherError: Asking again cannot help, or has not helped often enough.
         """
-        delay = retry.delay(attempt, fault.retry_after) if fault.transient else None
+        tries.attempts += 1
+        tries.timeouts += fault.timed_out
+        delay = None
+        if fault.transient:
+            delay = retry.delay(tries.attempts, fault.retry_after, timeouts=tries.timeouts)
         if delay is not None:
             await asyncio.sleep(delay)
             return
-        tries = f" after {attempt} tries" if attempt > 1 else ""
+        how_often = f" after {tries.attempts} tries" if tries.attempts > 1 else ""
         asked = f" (asked for {place})" if place else ""
         advice = f"; {fault.advice}" if fault.advice else ""
         raise TeacherError(
-            f"{fault.message}{tries}{asked}{advice}",
+            f"{fault.message}{how_often}{asked}{advice}",
             url=self.url,
             status=fault.status,
             server_message=fault.server_message,
