@@ -139,6 +139,41 @@ def test_a_request_is_asked_at_most_twice_again_after_a_time_out(stub_teacher):
         assert len(stub_teacher.requests) == 5
 
 
+def test_each_outage_is_warned_of_once_by_what_happened_where(stub_teacher, caplog, monkeypatch):
+    monkeypatch.setattr("kfp_sdg.teacher.outage._QUIET_SECONDS", 0.0)
+    with connected(stub_teacher.url) as pool:
+        complete(pool)
+        assert caplog.messages == []
+        for status in (503, 429):
+            stub_teacher.fail_next(status, times=3)
+            complete(pool)
+    where = f"teacher at {stub_teacher.url}"
+    assert caplog.messages == [
+        f"{where}: the server failed (POST /completions: 503); trying again",
+        f"{where}: the server asked to come back later (POST /completions: 429); trying again",
+    ]
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+
+
+def test_a_server_that_keeps_failing_now_and_then_is_warned_of_once_in_a_while(
+    stub_teacher, pool, caplog
+):
+    for _ in range(5):
+        stub_teacher.fail_next(429)
+        complete(pool)
+    assert len(caplog.messages) == 1
+
+
+def test_waiting_for_a_server_that_is_not_there_is_warned_of(caplog):
+    with StubTeacher() as gone:
+        url = gone.url
+    with connected(url) as pool:
+        _failure_of(pool, pool.teacher(None).models())
+    (message,) = caplog.messages
+    assert url in message
+    assert "the server cannot be reached" in message
+
+
 @pytest.mark.parametrize("wish", ["0.01", "Sun, 22 Nov 2020 11:00:00 GMT"])
 def test_a_wish_for_a_later_try_is_granted(stub_teacher, pool, wish):
     stub_teacher.fail_next(429, retry_after=wish)

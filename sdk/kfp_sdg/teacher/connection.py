@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kfp_sdg.teacher.client import OpenAITeacher
 from kfp_sdg.teacher.credentials import find_api_key
 from kfp_sdg.teacher.limits import FixedLimiter
+from kfp_sdg.teacher.outage import Outage
 from kfp_sdg.teacher.pool import TeacherPool
 from kfp_sdg.teacher.retry import RetryPolicy
 from kfp_sdg.teacher.sender import Sender
@@ -40,7 +41,7 @@ def connect(options: TeacherOptions, *, environ: Mapping[str, str] | None = None
         transport = OpenAITransport.open(
             url, key, timeout=options.timeout, connect_timeout=options.connect_timeout
         )
-        return OpenAITeacher(Sender(transport, url, key, limiter, retry))
+        return OpenAITeacher(Sender(transport, url, key, limiter, retry, Outage(url)))
 
     # One teacher per server, since what one model's requests teach about it holds for all.
     teachers = {url: open_teacher(url) for url in {options.url, *options.endpoints.values()}}

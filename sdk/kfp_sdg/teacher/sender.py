@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kfp_sdg.teacher.credentials import ApiKey
+    from kfp_sdg.teacher.outage import Outage
     from kfp_sdg.teacher.retry import RetryPolicy
 
 NO_SUCH_ENDPOINT = frozenset({404, 405, 501})
@@ -44,6 +45,7 @@ class Sender:
         key: The API key that the transport sends; kept out of messages.
         limiter: Who may ask, shared by all senders of the process.
         retry: How patiently a request is asked again.
+        outage: Tells the user of requests that are asked again.
     """
 
     transport: Transport
@@ -51,6 +53,7 @@ class Sender:
     key: ApiKey
     limiter: Limiter
     retry: RetryPolicy
+    outage: Outage
 
     async def ask(
         self,
@@ -82,6 +85,7 @@ class Sender:
                     return result
                 result = fault_of(result, f"POST {path}", self.key, body["model"])
             if isinstance(result, Answer):
+                self.outage.ends()
                 return result
             await self._wait_or_raise(result, self.retry, tries, place)
 
@@ -111,6 +115,7 @@ class Sender:
                 fault = fault_of(reply, request_line, self.key)
                 of_use = not fault.transient and reply.status not in (401, 403)
                 if of_use or reply.status in NO_SUCH_ENDPOINT:
+                    self.outage.ends()
                     return reply
             await self._wait_or_raise(fault, patience, tries)
 
@@ -151,6 +156,7 @@ class Sender:
         if fault.transient:
             delay = retry.delay(tries.attempts, fault.retry_after, timeouts=tries.timeouts)
         if delay is not None:
+            self.outage.repeats(fault.message)
             await asyncio.sleep(delay)
             return
         how_often = f" after {tries.attempts} tries" if tries.attempts > 1 else ""
