@@ -245,6 +245,33 @@ def test_a_wrong_key_is_fatal_says_where_it_came_from_and_is_not_shown(stub_teac
     assert len(stub_teacher.calls) == 2
 
 
+def test_a_server_that_forbids_everything_is_fatal(stub_teacher, pool):
+    pool.run(pool.teacher(None).models())
+    stub_teacher.fail_next(403)
+    error = failure(pool)
+    assert error.fatal
+    assert "set KFP_SDG_API_KEY" in str(error)
+
+
+def test_a_prompt_that_a_server_forbids_after_others_rejects_its_row_only(stub_teacher, pool):
+    stub_teacher.poison = {"hemlock": 403}
+    complete(pool)
+    error = failure(pool, variant(prompt="Taste the hemlock."))
+    assert not error.fatal
+    assert error.status == 403
+    assert "poisoned prompt" in str(error)
+    assert "KEY" not in str(error)
+    assert complete(pool).choices
+
+
+def test_what_one_server_answered_says_nothing_about_another(stub_teacher):
+    with StubTeacher(models=("judge",), poison={"hello": 403}) as judge:
+        options = TeacherOptions(stub_teacher.url, endpoints={"judge": judge.url})
+        with connect(options, environ={}) as pool:
+            complete(pool)
+            assert failure(pool, variant(model="judge")).fatal
+
+
 def test_the_right_key_is_sent(stub_teacher):
     stub_teacher.api_key = "right"
     with connected(stub_teacher.url, environ={"KFP_SDG_API_KEY": "right"}) as pool:

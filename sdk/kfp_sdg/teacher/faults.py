@@ -58,7 +58,14 @@ class Fault:
     retry_after: float | None = None
 
 
-def fault_of(reply: Reply, request_line: str, key: ApiKey, model: str | None = None) -> Fault:
+def fault_of(
+    reply: Reply,
+    request_line: str,
+    key: ApiKey,
+    model: str | None = None,
+    *,
+    key_works: bool = False,
+) -> Fault:
     """Explain a reply whose status is not 200.
 
     Args:
@@ -66,6 +73,7 @@ def fault_of(reply: Reply, request_line: str, key: ApiKey, model: str | None = N
         request_line: What was asked, for the message: ``POST /completions``.
         key: The key that was sent.
         model: The model that was asked.
+        key_works: Whether the server has answered a request with this key.
     """
     payload = read_json(reply.body)
     said = server_message(payload, reply.body, key)
@@ -76,6 +84,9 @@ def fault_of(reply: Reply, request_line: str, key: ApiKey, model: str | None = N
 
     if status == 401:
         return fault("the server wants an API key", key.advice, fatal=True)
+    if status == 403 and key_works:
+        # A server that moderates says this to a prompt, for instance OpenRouter.
+        return fault("the server forbids this request")
     if status == 403:
         return fault("the server forbids this", key.advice, fatal=True)
     if status == 404 and model and "model" in said.lower():

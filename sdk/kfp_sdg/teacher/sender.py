@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.errors import TeacherError
@@ -54,6 +54,8 @@ class Sender:
     limiter: Limiter
     retry: RetryPolicy
     outage: Outage
+    # Set by an answer to a prompt, not by a list of models, which some servers give to anybody.
+    _has_answered: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def ask(
         self,
@@ -83,8 +85,15 @@ class Sender:
             if isinstance(result, Reply):
                 if hand_back(result):
                     return result
-                result = fault_of(result, f"POST {path}", self.key, body["model"])
+                result = fault_of(
+                    result,
+                    f"POST {path}",
+                    self.key,
+                    body["model"],
+                    key_works=self._has_answered.is_set(),
+                )
             if isinstance(result, Answer):
+                self._has_answered.set()
                 self.outage.ends()
                 return result
             await self._wait_or_raise(result, self.retry, tries, place)
