@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from kfp_sdg.blocks import Account
+from kfp_sdg.blocks.choices import split_by_choice
 from kfp_sdg.blocks.conditional_llm import ConditionalLLMBlock
 from kfp_sdg.blocks.llm_log_prob import LLMLogProbBlock
 from kfp_sdg.blocks.llm_messages import LLMMessagesBlock
@@ -81,6 +82,24 @@ def test_a_row_whose_selector_has_no_prompt_is_rejected():
         ("choice", "kind is None; config_paths has 'x', 'y'"),
     ]
     assert len(teacher.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("cells", "keys"), [([True, False], "true false"), ([1.0, 2.5], "1 2.5"), ([1, -2], "1 -2")]
+)
+def test_numbers_and_bools_select_by_the_text_that_other_blocks_compare(cells, keys):
+    first, second = keys.split()
+    block = conditional(ScriptedTeacher(reply_in_tags), [("a.yaml", first), ("b.yaml", second)])
+    made, _ = run(block, pa.table({"q": ["1", "2"], "kind": cells}))
+    assert made["out"].to_pylist() == ["A 1", "B 2"]
+    kept, _ = split_by_choice(block, made, "kind", [first, second], Account())
+    assert len(kept) == 2
+
+
+def test_a_null_selects_nothing_not_even_the_key_none():
+    block = conditional(always(""), [("a.yaml", "None"), ("b.yaml", "y")])
+    _, account = run(block, pa.table({"q": ["1"], "kind": pa.array([None], pa.string())}))
+    assert account.rejected_by_reason == {"choice": 1}
 
 
 def test_the_single_key_all_selects_nothing_and_needs_no_selector():

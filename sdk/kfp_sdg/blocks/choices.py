@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kfp_sdg.blocks.columns import plain, text_array
+from kfp_sdg.blocks.columns import plain, scalar, text_array
 from kfp_sdg.storage.types import describe
 
 if TYPE_CHECKING:
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 
     from kfp_sdg.blocks.account import Account
     from kfp_sdg.blocks.base import Block
+
+
+def choice_text(value: object) -> str | None:
+    """Return the text that one cell chooses by: what ``split_by_choice`` makes of a whole column.
+
+    True is "true" and 1.0 is "1", as Arrow writes them; null chooses nothing.
+    """
+    if isinstance(value, (bool, float)):
+        return str(scalar(value).cast(pa.string()))
+    return None if value is None else str(value)
 
 
 def split_by_choice(

@@ -102,10 +102,13 @@ class ConditionalLLMBlock(PromptingBlock):
         """
         if self._selector is None:
             return EVERY_ROW
+        from kfp_sdg.blocks.choices import choice_text
+
         value = row[self._selector]
-        if str(value) not in self.prompts:
+        key = choice_text(value)
+        if key is None or key not in self.prompts:
             known = ", ".join(map(repr, self.prompts))
             raise RejectedRowError(
                 "choice", f"{self._selector} is {value!r}; config_paths has {known}"
             )
-        return str(value)
+        return key
