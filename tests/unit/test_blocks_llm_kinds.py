@@ -208,6 +208,28 @@ def test_fields_that_only_other_messages_have_are_not_sent():
     assert teacher.requests[0].prompt[1] == {"role": "user", "content": "Yo"}
 
 
+CALL = {"id": "c1", "type": "function", "function": {"name": "sum", "arguments": "{}"}}
+CALLING = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+
+
+@pytest.mark.parametrize("written", [lambda talk: talk, json.dumps])
+def test_an_assistant_that_calls_tools_needs_no_text(written):
+    teacher = always("x")
+    result = {"role": "tool", "content": "3", "tool_call_id": "c1"}
+    run(messages(teacher), pa.table({"talk": [written([*TALK, CALLING, result])]}))
+    assert teacher.requests[0].prompt == (*TALK, CALLING, result)
+
+
+@pytest.mark.parametrize(
+    "change", [{"tool_calls": []}, {"tool_calls": None}, {"role": "user"}, {"content": 1}]
+)
+def test_other_messages_need_text(change):
+    _, account = run(
+        messages(always("x")), pa.table({"talk": [json.dumps([{**CALLING, **change}])]})
+    )
+    assert account.rejected_by_reason == {"prompt": 1}
+
+
 def test_several_answers_become_a_list():
     teacher = ScriptedTeacher(lambda r: [f"{i}" for i in range(r.n)])
     settings = {"gen_kwargs": {"n": "scaled"}, "run": {"num_instructions_to_generate": 3}}

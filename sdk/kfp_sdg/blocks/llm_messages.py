@@ -102,12 +102,16 @@ def _messages(cell: Any) -> tuple[Message, ...]:
         raise RejectedRowError(
             "prompt", "expected a list of messages, each with the texts role and content"
         )
-    return tuple({k: v for k, v in message.items() if v is not None} for message in cell)
+    return tuple(
+        {k: v for k, v in message.items() if v is not None or k == "content"} for message in cell
+    )
 
 
 def _is_message(value: Any) -> bool:
-    return (
-        isinstance(value, Mapping)
-        and isinstance(value.get("role"), str)
-        and isinstance(value.get("content"), str | list)
-    )
+    """Tell whether this is a message; an assistant's that calls tools needs no text."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("role"), str):
+        return False
+    content = value.get("content")
+    if content is None and value["role"] == "assistant":
+        return isinstance(value.get("tool_calls"), list) and bool(value["tool_calls"])
+    return isinstance(content, str | list)
