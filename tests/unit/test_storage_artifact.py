@@ -32,6 +32,7 @@ ROWS: list[dict[str, Any]] = [
 ]
 TABLE = rows_from_objects(ROWS)
 KNOWN = "9f07600b9697fa832475edb498c88aa117b38616cc696d1c2a8dd8e974b65604"
+KNOWN_OF_MANY = "db16429ffb42de1b9bb1174a6a8ad9cdd76da9b7f21f09704c11610ef5485a6a"
 HISTORY = (
     HistoryEntry("load", "load", 0, 2, added=2),
     HistoryEntry(
@@ -264,6 +265,16 @@ class TestFingerprint:
     def test_it_is_known(self) -> None:
         """A fingerprint is kept in artifacts, so it must not change from release to release."""
         assert fingerprint(TABLE) == f"sha256:{KNOWN}"
+
+    def test_it_is_known_of_many_rows_too(self) -> None:
+        table = pa.table({"n": list(range(10_000)), "t": [str(n) for n in range(10_000)]})
+        assert fingerprint(table) == f"sha256:{KNOWN_OF_MANY}"
+
+    def test_texts_of_together_more_than_two_gigabytes_have_one(self) -> None:
+        chunk = pa.array(["x" * 33_000] * 2048)  # many times the same one: little memory
+        table = pa.table({"t": pa.chunked_array([chunk] * 32)})
+        assert table["t"].nbytes > 1 << 31
+        assert fingerprint(table).startswith("sha256:")
 
     @settings(max_examples=50, deadline=None)
     @given(

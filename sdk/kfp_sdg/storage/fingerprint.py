@@ -13,7 +13,9 @@ from kfp_sdg.storage.types import is_text, type_name
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-_ROWS_AT_ONCE = 1 << 16
+_ROWS_AT_ONCE = 4096
+"""Part of what a fingerprint is: another number gives other fingerprints of more rows than this.
+Of many more rows, the long texts of one column could overflow Arrow's 2 GiB limit."""
 
 
 def fingerprint(table: pa.Table) -> str:
