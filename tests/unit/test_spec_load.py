@@ -228,6 +228,11 @@ def test_a_value_of_the_wrong_type_is_told_in_plain_words(tmp_path, kind, config
     assert problem.expected == expected
 
 
+def test_a_wrong_entry_of_a_list_is_called_an_entry(tmp_path):
+    text = pipeline(block("x", "FilterByValueBlock", FILTER.replace("1.0", "[1, null]")))
+    assert only_problem(tmp_path, text).message == "an entry of 'filter_value' is empty"
+
+
 @pytest.mark.parametrize(
     ("kind", "config"),
     [

@@ -197,7 +197,7 @@ def test_a_model_prompt_that_is_right_is_left_alone(tmp_path, model_prompt):
         ("[[prompt.yaml]]", "has 1 parts"),
         ("[[prompt.yaml, a, b]]", "has 3 parts"),
         ("[[prompt.yaml, a], [prompt.yaml, a]]", "'a' is there twice"),
-        ("[prompt.yaml]", "holds the text 'prompt.yaml'"),
+        ("[prompt.yaml]", "an entry of 'config_paths' is the text 'prompt.yaml'"),
     ],
 )
 def test_the_paths_of_a_conditional_block_must_be_pairs(tmp_path, pairs, said):

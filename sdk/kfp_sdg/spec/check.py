@@ -100,12 +100,12 @@ class Checker:
     def _report_value(self, error: SchemaError, place: NodePath) -> None:
         value, schema = error.instance, error.schema
         name = next((str(part) for part in reversed(place) if isinstance(part, str)), "this")
-        verb = "holds" if place and isinstance(place[-1], int) else "is"
+        entry = "an entry of " if place and isinstance(place[-1], int) else ""
         words = [str(word) for word in words_of(schema)]
         suggestion = did_you_mean(value, words) if isinstance(value, str) else None
         self.findings.error(
             self.source.at(*place),
-            f"{name!r} {verb} {describe_value(value)}",
+            f"{entry}{name!r} is {describe_value(value)}",
             code="wrong-value" if fits_type(value, schema) else "wrong-type",
             block=self.block,
             expected=describe_schema(schema),
