@@ -126,28 +126,37 @@ steps = [
     (SetToMajorityValueBlock, dict(col_name="kind")),
 ]
 table = read_rows(source)
+rejected = []
 for number, (block, config) in enumerate(steps):
     account = Account()
     schema = table.schema
     table = block(PipelineContext(), pipe, f"step{number}", **config).apply(table, account)
     write_dataset(target, table)
     table = read_dataset(target).table
-    account.rejected_table(schema)
-print(json.dumps([table.num_rows, sorted(sys.modules)]))
+    rejected += account.rejected_table(schema).to_pylist()
+print(json.dumps([table.num_rows, rejected, sorted(sys.modules)]))
 """
 
 
 def test_running_all_column_blocks_loads_none_of_the_heavy_packages(tmp_path: Any) -> None:
     source = tmp_path / "rows.jsonl"
-    source.write_text('{"kind": "x", "q": "a?", "score": "2"}\n{"kind": "x", "q": "b?"}\n')
+    lines = [
+        '{"kind": "x", "q": "a?", "score": "2", "more": {"parts": [1, null], "f": 0.1}}',
+        '{"kind": "x", "q": "b?"}',
+        '{"kind": "y", "q": "c\u00e9?", "more": {"parts": [2]}}',
+    ]
+    source.write_text("\n".join(lines), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-c", RUN_ALL, source, tmp_path / "out"],
         capture_output=True,
         text=True,
         check=True,
     )
-    rows, modules = json.loads(done.stdout)
+    rows, rejected, modules = json.loads(done.stdout)
     assert rows == 2
+    assert [(row["q"], row["more"], row["rejected_reason"]) for row in rejected] == [
+        ("c\u00e9?", {"parts": [2], "f": None}, "choice")
+    ]
     heavy = {
         "aiohttp",
         "datasets",

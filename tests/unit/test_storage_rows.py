@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pytest
 
 from kfp_sdg.errors import StorageError
 from kfp_sdg.storage import read_rows, rows_from_objects, write_dataset
+from kfp_sdg.storage.json_rows import rows_of_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,6 +101,36 @@ class TestValues:
 
     def test_no_rows_make_no_columns(self) -> None:
         assert rows_from_objects([]).num_columns == 0
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([float("nan"), float("-inf"), -0.0, 5e-324, None]),
+        pa.array([0.1], pa.float32()),
+        pa.array([2**64 - 1, None], pa.uint64()),
+        pa.array(['"\\\u2028\0é', None, "2024-01-31 10:00:00"], pa.large_string()),
+        pa.array(["x", None]).dictionary_encode(),
+        pa.array([[{"a": None}, None], None, []], pa.list_(pa.struct([("a", pa.int64())]))),
+        pa.array([datetime(2024, 1, 31), None]),
+        pa.array([b"\xff"]),
+        pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())),
+        pa.array([None]),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_rows_of_known_columns_are_what_they_were(column: pa.Array) -> None:
+    table = pa.table({"c": column, "n": pa.nulls(len(column), pa.string())})
+    rows = [{"c": row["c"], "beyond": 1} for row in table.to_pylist()]
+    made = rows_of_schema(rows, table.schema)
+    assert made.schema == table.schema
+    assert repr(made.to_pylist()) == repr(table.to_pylist())  # NaN equals no NaN
+    assert rows_of_schema([], table.schema).equals(table.slice(0, 0))
+
+
+def test_a_column_that_may_not_be_null_stays_so() -> None:
+    schema = pa.schema([pa.field("n", pa.int64(), nullable=False)])
+    assert rows_of_schema([{"n": 1}], schema).schema == schema
 
 
 class TestCsv:

@@ -8,7 +8,7 @@ of one answer, further rows of a flattened one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -76,26 +76,13 @@ class Account:
         """
         import pyarrow as pa
 
-        if not self.rejections:  # most blocks; what follows imports pandas
-            from kfp_sdg.storage.types import empty_table
+        from kfp_sdg.storage.json_rows import rows_of_schema
 
-            names = [name for name in schema.names if name not in REJECTED_COLUMNS]
-            fields = [schema.field(name) for name in names]
-            return empty_table(
-                pa.schema([*fields, *((name, pa.string()) for name in REJECTED_COLUMNS)])
-            )
-        rows: Sequence[Mapping[str, Any]] = [rejection.row for rejection in self.rejections]
-        table = pa.Table.from_pylist(rows, schema=schema)
-        for name, values in zip(
-            REJECTED_COLUMNS,
-            (
-                [r.reason for r in self.rejections],
-                [r.message for r in self.rejections],
-                [r.answer for r in self.rejections],
-            ),
-            strict=True,
-        ):
-            if name in table.column_names:  # a rejected dataset that is run through again
-                table = table.drop_columns([name])
-            table = table.append_column(name, pa.array(values, pa.string()))
-        return table
+        names = [name for name in schema.names if name not in REJECTED_COLUMNS]  # run through again
+        columns = [schema.field(name) for name in names]
+        columns += [pa.field(name, pa.string()) for name in REJECTED_COLUMNS]
+        rows = [
+            {**r.row, **dict(zip(REJECTED_COLUMNS, (r.reason, r.message, r.answer), strict=True))}
+            for r in self.rejections
+        ]
+        return rows_of_schema(rows, pa.schema(columns))

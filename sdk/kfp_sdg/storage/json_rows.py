@@ -44,15 +44,26 @@ def rows_from_objects(objects: Sequence[Mapping[str, Any]], *, source: str = "ro
         if not all(isinstance(name, str) for name in row):
             raise StorageError(f"{source}, row {index}: a column's name is not text")
         types.add(row, f"{source}, row {index}")
-    schema = types.schema()
-    if not len(schema):
-        return empty_table(schema)
-    iterator = iter(objects)
-    tables = []
-    while batch := list(islice(iterator, _ROWS_AT_ONCE)):
-        lines = b"\n".join(_encode(row, source) for row in batch)
-        tables.append(_parse(io.BytesIO(lines), schema, len(lines) + 1, source))
-    return pa.concat_tables(tables)
+    return _build(objects, types.schema(), source)
+
+
+def rows_of_schema(objects: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Build a table of columns whose types are known.
+
+    Args:
+        objects: The rows, values as ``pa.Table.to_pylist`` gives them. A column that a row does not
+            have is null there; what a row has beyond the columns is left out.
+        schema: The columns.
+
+    Returns:
+        The rows. No rows keep the columns.
+    """
+    rows = [{name: row.get(name) for name in schema.names} for row in objects]
+    try:
+        return _build(rows, schema, "rows").cast(schema)  # the reader forgets what is not null
+    except (StorageError, TypeError, pa.ArrowNotImplementedError):
+        # Times, bytes, NaN: JSON or its reader cannot say them. Arrow can, but imports pandas.
+        return pa.Table.from_pylist(rows, schema=schema)
 
 
 def read_json_lines(open_file: Callable[[], BinaryIO], source: str) -> pa.Table:
@@ -116,6 +127,18 @@ def read_json_list(open_file: Callable[[], BinaryIO], source: str) -> pa.Table:
     if not table.num_columns:
         raise StorageError(f"{source}: holds no rows")
     return table
+
+
+def _build(objects: Sequence[Mapping[str, Any]], schema: pa.Schema, source: str) -> pa.Table:
+    """Write the rows as JSON, some at a time, and let Arrow read that."""
+    if not objects or not len(schema):
+        return empty_table(schema)
+    iterator = iter(objects)
+    tables = []
+    while batch := list(islice(iterator, _ROWS_AT_ONCE)):
+        lines = b"\n".join(_encode(row, source) for row in batch)
+        tables.append(_parse(io.BytesIO(lines), schema, len(lines) + 1, source))
+    return pa.concat_tables(tables)
 
 
 def _blame_line(open_file: Callable[[], BinaryIO], schema: pa.Schema, source: str) -> None:
