@@ -76,6 +76,17 @@ class TestValues:
         assert table.schema.field("n").type == pa.float64()
         assert table.to_pylist() == [{"n": 1.0}, {"n": 0.5}, {"n": None}]
 
+    def test_a_long_integer_among_floats_is_taken_where_a_float_holds_it(self) -> None:
+        rows = [{"n": 2**60}, {"n": 0.5}, {"n": -(2**63)}]
+        assert rows_from_objects(rows).to_pylist() == rows
+
+    def test_long_integers_in_lists_and_objects_keep_every_digit(self) -> None:
+        rows = [{"a": {"b": [i]}, "n": i} for i in (1, 2**53 + 1, 2**63 - 1)]
+        table = rows_from_objects(rows)
+        assert table.schema.field("a").type == pa.struct([("b", pa.list_(pa.int64()))])
+        assert table.schema.field("n").type == pa.int64()
+        assert table.to_pylist() == rows
+
     def test_numbers_keep_every_digit(self, tmp_path: Path) -> None:
         rows = [{"i": i, "f": f} for i, f in [(2**63 - 1, 0.1), (-(2**63), 5e-324), (0, -0.0)]]
         table = rows_from_objects(rows)
@@ -188,6 +199,21 @@ class TestCsv:
             "a.jsonl:3: column 'a' is text here ('x') but integer before (at a.jsonl:2)",
         ),
         ('{"a": 1}\n{"a": true}', "a.jsonl:2: column 'a' is bool here (True) but integer before"),
+        (
+            f'{{"a": 1}}\n{{"a": {2**53 + 1}}}\n{{"a": 0.5}}',
+            "a.jsonl:3: column 'a' is float here (0.5) but integer beyond 2**53 before (at a.jsonl:"
+            "2); a column holds values of one type, and a float would round that integer",
+        ),
+        (
+            f'{{"a": 1}}\n{{"a": 0.5}}\n{{"a": {-(2**63) + 1}}}',
+            f"a.jsonl:3: column 'a' is integer beyond 2**53 here ({-(2**63) + 1}) but float before "
+            "(at a.jsonl:2)",
+        ),
+        (
+            f'{{"a": [{2**53 + 1}]}}\n{{"a": [0.5]}}',
+            "a.jsonl:2: column 'a' has lists or objects whose parts are both integer beyond 2**53 "
+            "and float ([0.5], first seen at a.jsonl:1); each part holds values of one type, and",
+        ),
         ('{"a": [1]}\n{"a": 1}', "column 'a' is integer here (1) but list of integer before"),
         ('{"a": [1, "x"]}', "a.jsonl:1: column 'a' has lists or objects whose parts are both"),
         ('{"a": {"b": 1}}\n{"a": {"b": "x"}}', "both integer and text"),

@@ -26,6 +26,11 @@ _SCALARS: dict[type, pa.DataType] = {
     str: _TEXT,
 }
 _INT64 = range(-(2**63), 2**63)
+_LONG = pa.uint64()
+"""Stands for an integer that a float would round, while types are being found. JSON values have no
+type of this name, and a schema has ``_INTEGER`` in its place."""
+_EXACT = range(-(2**53), 2**53 + 1)
+"""Integers all of which a float holds."""
 
 
 class _MixedError(Exception):
@@ -39,8 +44,8 @@ class _MixedError(Exception):
 class ColumnTypes:
     """Collects the type of every column over rows of JSON values.
 
-    Values of one column must be of one type; integers among floats become floats, and null fits
-    every type. Lists and objects are compared by their parts.
+    Values of one column must be of one type; integers among floats become floats, unless that would
+    round one, and null fits every type. Lists and objects are compared by their parts.
     """
 
     def __init__(self) -> None:
@@ -64,32 +69,36 @@ class ColumnTypes:
                 found = _type_of(value)
                 if found is known and name in self._types:
                     continue
-                self._types[name] = _unify(known, found)
+                unified = _unify(known, found)
             except _MixedError as error:
                 raise StorageError(self._mixed(name, value, place, error)) from None
             except ValueError as error:
                 raise StorageError(f"{place}: column {name!r} {error}") from None
             except RecursionError:
                 raise StorageError(f"{place}: column {name!r} is nested too deeply") from None
-            if pa.types.is_null(known) and not pa.types.is_null(found):
+            self._types[name] = unified
+            if unified != known and (pa.types.is_null(known) or not pa.types.is_nested(known)):
                 self._seen_at[name] = place
 
     def schema(self) -> pa.Schema:
         """Return the columns in the order in which they were first seen."""
-        return pa.schema(list(self._types.items()))
+        return pa.schema([(name, _stored(kind)) for name, kind in self._types.items()])
 
     def _mixed(self, name: str, value: Any, place: str, error: _MixedError) -> str:
-        first, second = describe(error.first), describe(error.second)
+        first, second = _described(error.first), _described(error.second)
+        rule = "holds values of one type"
+        if _LONG in (error.first, error.second) and _FLOAT in (error.first, error.second):
+            rule += ", and a float would round that integer; write all of them as text"
         known = self._types.get(name, _NULL)
         if error.first is known:
             return (
                 f"{place}: column {name!r} is {second} here ({_short(value)}) but {first} before "
-                f"(at {self._seen_at[name]}); a column holds values of one type"
+                f"(at {self._seen_at[name]}); a column {rule}"
             )
         before = f", first seen at {self._seen_at[name]}" if name in self._seen_at else ""
         return (
             f"{place}: column {name!r} has lists or objects whose parts are both {first} and "
-            f"{second} ({_short(value)}{before}); each part holds values of one type"
+            f"{second} ({_short(value)}{before}); each part {rule}"
         )
 
 
@@ -142,6 +151,8 @@ def _type_of(value: Any) -> pa.DataType:
     if scalar is not None:
         if scalar is _INTEGER and value not in _INT64:
             raise ValueError(f"has the integer {value}, which does not fit into 64 bits")
+        if scalar is _INTEGER and value not in _EXACT and int(float(value)) != value:
+            return _LONG
         return scalar
     if isinstance(value, list):
         item = _NULL
@@ -166,6 +177,8 @@ def _unify(first: pa.DataType, second: pa.DataType) -> pa.DataType:
         return second
     if {first, second} == {_INTEGER, _FLOAT}:
         return _FLOAT
+    if {first, second} == {_INTEGER, _LONG}:
+        return _LONG
     if pa.types.is_list(first) and pa.types.is_list(second):
         return pa.list_(_unify(first.value_type, second.value_type))
     if pa.types.is_struct(first) and pa.types.is_struct(second):
@@ -175,6 +188,19 @@ def _unify(first: pa.DataType, second: pa.DataType) -> pa.DataType:
             fields[field.name] = field.type if known is None else _unify(known, field.type)
         return pa.struct(list(fields.items()))
     raise _MixedError(first, second)
+
+
+def _stored(data_type: pa.DataType) -> pa.DataType:
+    """Return the type that a column gets, with ``_INTEGER`` for ``_LONG``."""
+    if pa.types.is_list(data_type):
+        return pa.list_(_stored(data_type.value_type))
+    if pa.types.is_struct(data_type):
+        return pa.struct([(field.name, _stored(field.type)) for field in data_type])
+    return _INTEGER if data_type == _LONG else data_type
+
+
+def _described(data_type: pa.DataType) -> str:
+    return "integer beyond 2**53" if data_type == _LONG else describe(data_type)
 
 
 def _short(value: Any) -> str:
