@@ -14,6 +14,7 @@ import pytest
 from kfp_sdg.cli.__main__ import main
 from kfp_sdg.engine import read_run
 from kfp_sdg.storage import read_dataset
+from signals import reset_signals
 from stub_teacher import StubTeacher
 
 PIPELINE = """\
@@ -246,6 +247,7 @@ def test_an_interrupted_run_ends_in_order_and_keeps_what_was_finished(
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "NO_COLOR": "1"},
+            preexec_fn=reset_signals,
         )
         assert process.stderr is not None
         told = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kfp_sdg.compiler.local_log import (
     LocalLog,
     TaskFinished,
@@ -42,12 +44,19 @@ def test_progress_is_read_as_the_runtime_prints_it(capsys) -> None:
     ]
 
 
-def test_the_last_words_are_all_lines_of_the_error_and_none_of_the_runners() -> None:
+def test_the_last_words_are_all_lines_of_the_error_and_no_others(capsys) -> None:
+    from kfp_sdg.errors import StorageError
+    from kfp_sdg.runtime.console import plain_console
+
+    with pytest.raises(SystemExit), plain_console():
+        raise StorageError("one\ntwo\n\nfour")
+    words = [f"    {line}\n" for line in capsys.readouterr().err.splitlines()]
     log = LocalLog()
-    lines = ["    error: not this\n", "    error: one\n", "    two\n", "    \n", "    four\n"]
-    list(log.events([START, *lines, "    \n", FAILURE, "Traceback (most recent call last):\n"]))
-    assert log.last_words() == "one\ntwo\n\nfour"
-    assert log.tail(1) == "four"
+    before = ["    error: not this\n", "    and on\n"]
+    after = ["    terminate called without an active exception\n", "    Aborted\n"]
+    list(log.events([START, *before, *words, *after, FAILURE, "Traceback (most recent …):\n"]))
+    assert log.last_words() == "one\ntwo\nfour"
+    assert log.tail(1) == "Aborted"
 
 
 def test_a_task_without_an_error_of_ours_has_no_last_words() -> None:

@@ -16,6 +16,7 @@ import pytest
 from kfp_sdg.errors import SpecError, TeacherError
 from kfp_sdg.teacher import Request, TeacherOptions, connect, embedded, embedded_teacher
 from kfp_sdg.teacher.weights import installed_weights, model_name
+from signals import reset_signals
 
 GRAMMAR = (
     'root ::= "[Question]\\n" [A-Z] [^\\[\\]\\n]{8,60} "\\n[Answer]\\n" [A-Z] [^\\[\\]\\n]{8,60} '
@@ -142,6 +143,7 @@ def test_it_does_not_outlive_its_parent(how, tmp_path):
         text=True,
         start_new_session=True,
         env={**os.environ, "TMPDIR": str(tmp_path)},
+        preexec_fn=reset_signals,
     )
     try:
         url = parent.stdout.readline().strip()

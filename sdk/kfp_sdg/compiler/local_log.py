@@ -112,11 +112,13 @@ class LocalLog:
 
     def last_words(self) -> str | None:
         """Return the paragraph that the last task ended with, if it is an error of ours."""
-        lines = list(self.lines)
-        for index in range(len(lines) - 1, -1, -1):
-            if lines[index].startswith(ERROR):
-                return "\n".join(lines[index:]).removeprefix(ERROR).strip()
-        return None
+        words: list[str] = []
+        for line in reversed(self.lines):
+            if line.startswith(ERROR):
+                words.append(line.removeprefix(ERROR))
+            elif words:
+                break
+        return "\n".join(reversed(words)).strip() if words else None
 
     def tail(self, count: int = 20) -> str:
         """Return the last lines that are not empty."""

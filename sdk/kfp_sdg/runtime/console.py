@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ERROR = "error: "
-"""How the last words of a task that failed begin."""
+"""How each line of the last words of a task that failed begins."""
 
 WARNING = "warning: "
 """How a line of warning begins."""
@@ -49,7 +49,9 @@ def plain_console() -> Iterator[None]:
         yield
     except SdgError as error:
         sys.stdout.flush()
-        sys.stderr.write(f"{ERROR}{error}\n")
+        # Each line says that it is of the error: when a process ends, libraries may add to its log.
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        sys.stderr.write("".join(f"{ERROR}{line}\n" for line in lines))
         sys.stderr.flush()
         raise SystemExit(1) from None
     finally:
