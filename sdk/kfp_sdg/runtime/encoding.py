@@ -249,7 +249,7 @@ def decode_config(
 def _annotations(block_class: type) -> dict[str, Any]:
     """Return the annotations of ``__init__``, those of the run's own arguments aside."""
     own = {"PipelineContext": Any, "PipelineSpec": Any}
-    return get_type_hints(block_class.__init__, localns=own)  # type: ignore[misc]
+    return get_type_hints(block_class.__init__, localns=own)  # type: ignore[misc]  # as above
 
 
 def _config_input(parameter: inspect.Parameter, annotation: Any) -> ConfigInput:
