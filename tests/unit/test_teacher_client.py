@@ -16,7 +16,7 @@ from stub_teacher import StubTeacher
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HELLO = Request("Say hello.", "stub-model", options={"max_tokens": 9}, place="greet/17")
+HELLO = Request("Say hello.", "stub-model", options={"max_tokens": 9}, scope="greet", index=17)
 CHAT = Request(({"role": "user", "content": "Say hello."},), "stub-model", options={})
 
 
@@ -196,7 +196,7 @@ def test_an_empty_account_stops_the_run_at_once(stub_teacher, pool, status):
 @pytest.mark.parametrize(("status", "tries"), [(500, 4), (400, 1), (413, 1), (422, 1)])
 def test_a_prompt_that_always_fails_rejects_its_row_only(stub_teacher, pool, status, tries):
     stub_teacher.poison = {"hemlock": status}
-    error = failure(pool, variant(prompt="Taste the hemlock.", place="taste/3"))
+    error = failure(pool, variant(prompt="Taste the hemlock.", scope="taste", index=3))
     assert not error.fatal
     assert error.status == status
     assert error.server_message == "poisoned prompt"

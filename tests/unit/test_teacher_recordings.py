@@ -47,7 +47,7 @@ def single_prompt_cases(*, status: int) -> list[Any]:
 def request_of(exchange: dict[str, Any], **changed: Any) -> Request:
     body = {"model": "teacher", **exchange["request"]["body"], **changed}
     prompt = tuple(body.pop("messages", ())) or body.pop("prompt")
-    return Request(prompt, body.pop("model"), body.pop("n", 1) or 1, body, place="block/7")
+    return Request(prompt, body.pop("model"), body.pop("n", 1) or 1, body, scope="block", index=7)
 
 
 def refused(pool: TeacherPool, request: Request) -> TeacherError:

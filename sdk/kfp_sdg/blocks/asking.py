@@ -91,7 +91,7 @@ class AskingBlock(Block):
     Attributes:
         model_id: The block's own model.
         generation: How answers are wanted.
-        place: Where in the run the block stands, for its requests' ``place``.
+        scope: Who asks, for its requests' ``scope``.
         model: The model that is asked; known after ``prepare``.
         n: Answers per row; known after ``prepare``.
     """
@@ -114,7 +114,7 @@ class AskingBlock(Block):
         """
         super().__init__(ctx, pipe, block_name)
         self.model_id = model_id
-        self.place = block_name
+        self.scope = block_name
         try:
             self.generation = Generation.read(gen_kwargs, max_num_tokens=ctx.max_num_tokens)
         except (TypeError, ValueError) as error:
@@ -201,9 +201,7 @@ class AskingBlock(Block):
             question = self.question(row)
         except RejectedRowError as error:
             return RowResult(rejections=(Rejection(row, error.reason, error.message),))
-        request = Request(
-            question.prompt, self.model, self.n, question.options, f"{self.place}/{index}"
-        )
+        request = Request(question.prompt, self.model, self.n, question.options, self.scope, index)
         try:
             if isinstance(question.prompt, str):
                 answer = await self.teacher.complete(request)

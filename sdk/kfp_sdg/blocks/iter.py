@@ -44,7 +44,7 @@ class IterBlock(Block):
             raise self.error(f"num_iters is {num_iters!r}; expected a whole number from 0")
         self._num_iters = int(num_iters)
         self._inner = make_block(ctx, pipe, block_name, block_type, config)
-        self.place = block_name
+        self.scope = block_name
 
     @property
     def model(self) -> str | None:
@@ -75,6 +75,6 @@ class IterBlock(Block):
         results = []
         for iteration in range(self._num_iters):
             if isinstance(self._inner, AskingBlock | IterBlock):
-                self._inner.place = f"{self.place}/{iteration}"
+                self._inner.scope = f"{self.scope}/{iteration}"
             results.append(apply_block(self._inner, table, account))
         return pa.concat_tables(results, promote_options="permissive")

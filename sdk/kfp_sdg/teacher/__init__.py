@@ -12,16 +12,17 @@ from kfp_sdg.teacher.model import (
     Request,
     Teacher,
     TokenLogprobs,
-    Usage,
 )
 from kfp_sdg.teacher.options import TeacherOptions
 from kfp_sdg.teacher.pool import TeacherPool
+from kfp_sdg.teacher.statistics import RequestStatistics, Usage
 
 __all__ = [
     "Answer",
     "Choice",
     "Message",
     "Request",
+    "RequestStatistics",
     "Teacher",
     "TeacherOptions",
     "TeacherPool",

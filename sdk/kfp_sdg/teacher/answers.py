@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kfp_sdg.teacher.model import Answer, Choice, TokenLogprobs, Usage
+from kfp_sdg.teacher.model import Answer, Choice, TokenLogprobs
+from kfp_sdg.teacher.statistics import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

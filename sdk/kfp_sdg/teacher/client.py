@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kfp_sdg.teacher.choices import ChoicesPerRequest
 from kfp_sdg.teacher.discovery import Discovery
-from kfp_sdg.teacher.model import Answer, Request, Usage
+from kfp_sdg.teacher.model import Answer, Request
+from kfp_sdg.teacher.statistics import Usage
 from kfp_sdg.teacher.transport import Reply
 
 if TYPE_CHECKING:
@@ -67,32 +68,33 @@ class OpenAITeacher:
         extra = request.options.get("extra_body") or {}
         body = {**request.options, **extra, "model": request.model, **prompt}
         body = {name: value for name, value in body.items() if name not in _NOT_PASSED_ON}
-        return await self._ask_range(path, body, request.place, range(request.n))
+        return await self._ask_range(path, body, request, range(request.n))
 
     async def _ask_range(
-        self, path: str, body: Mapping[str, Any], place: str, wanted: range
+        self, path: str, body: Mapping[str, Any], request: Request, wanted: range
     ) -> Answer:
         """Ask for some of a request's choices, in as many parts as the server needs."""
         parts = self._per_request.parts(wanted)
-        return await _merged(self._ask_part(path, body, place, part) for part in parts)
+        return await _merged(self._ask_part(path, body, request, part) for part in parts)
 
     async def _ask_part(
-        self, path: str, body: Mapping[str, Any], place: str, part: range
+        self, path: str, body: Mapping[str, Any], request: Request, part: range
     ) -> Answer:
         answer = await self._sender.ask(
             path,
             _body_of(body, part),
-            place=place,
+            request=request,
+            places=len(part),
             hand_back=lambda refusal: self._per_request.learn_from_refusal(refusal, len(part)),
         )
         if isinstance(answer, Reply):
-            return await self._ask_range(path, body, place, part)
+            return await self._ask_range(path, body, request, part)
         given = len(answer.choices)
         if given >= len(part):
             return Answer(answer.choices[: len(part)], answer.usage)
         self._per_request.learn_from_answer(given, len(part))
         rest = await _merged(
-            self._ask_part(path, body, place, range(k, k + 1)) for k in part[given:]
+            self._ask_part(path, body, request, range(k, k + 1)) for k in part[given:]
         )
         return _sum([answer, rest])
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from kfp_sdg.teacher.statistics import RequestStatistics, Usage
+
 Message: TypeAlias = Mapping[str, Any]
 """One chat message: ``{"role": "user", "content": "…"}``."""
 
@@ -21,15 +23,28 @@ class Request:
         n: How many answers are wanted.
         options: Further fields of the request body (``max_tokens`` is always among them);
             ``extra_body`` is merged into the body.
-        place: Where in the run the question stands ("gen_questions/17"); identifies the answer
-            together with the request itself, and is named in errors.
+        scope: Who asks: the block's name, inside an IterBlock with the iteration ("gen/2").
+        index: The place of the question's row among the rows of its scope, from 0.
+        key: Identifies the answers in the journal, see ``kfp_sdg.teacher.journal``; empty where
+            nothing is to be kept or looked for.
+        statistics: Who counts what the request takes: its tries, waits and answers.
     """
 
     prompt: str | tuple[Message, ...]
     model: str
     n: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
-    place: str = ""
+    scope: str = ""
+    index: int = 0
+    key: bytes = b""
+    statistics: RequestStatistics = field(
+        default_factory=RequestStatistics, compare=False, repr=False
+    )
+
+    @property
+    def place(self) -> str:
+        """Where in the run the question stands ("gen_questions/17"), for messages."""
+        return f"{self.scope}/{self.index}" if self.scope else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +78,6 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What answers cost.
-
-    Attributes:
-        requests: HTTP requests that were answered.
-        prompt_tokens: Tokens read, as the server counts.
-        completion_tokens: Tokens generated, as the server counts.
-    """
-
-    requests: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        """Return the sum of both."""
-        return Usage(
-            self.requests + other.requests,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """All answers to one request, in the order of the server's ``index``.
 
@@ -95,7 +87,7 @@ class Answer:
     """
 
     choices: tuple[Choice, ...]
-    usage: Usage = Usage(requests=1)
+    usage: Usage = field(default_factory=lambda: Usage(requests=1))
 
 
 class Teacher(Protocol):

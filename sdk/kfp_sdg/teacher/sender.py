@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kfp_sdg.teacher.credentials import ApiKey
+    from kfp_sdg.teacher.model import Request
     from kfp_sdg.teacher.outage import Outage
     from kfp_sdg.teacher.retry import RetryPolicy
 
@@ -62,7 +64,8 @@ class Sender:
         path: str,
         body: Mapping[str, Any],
         *,
-        place: str,
+        request: Request,
+        places: int,
         hand_back: Callable[[Reply], bool],
     ) -> Answer | Reply:
         """Ask for answers.
@@ -70,7 +73,8 @@ class Sender:
         Args:
             path: The endpoint.
             body: The request's body.
-            place: Where in the run the question stands, for messages.
+            request: What the body was made of: names the question, counts what it takes.
+            places: How many answers the body asks for.
             hand_back: Says which refusals the caller can mend by asking otherwise.
 
         Returns:
@@ -81,7 +85,7 @@ class Sender:
         """
         tries = _Tries()
         while True:
-            result = await self._attempt(path, body)
+            result = await self._attempt(path, body, request, places)
             if isinstance(result, Reply):
                 if hand_back(result):
                     return result
@@ -96,7 +100,7 @@ class Sender:
                 self._has_answered.set()
                 self.outage.ends()
                 return result
-            await self._wait_or_raise(result, self.retry, tries, place)
+            await self._wait_or_raise(result, self.retry, tries, request)
 
     async def question(self, path: str, body: object = None) -> Reply:
         """Ask something that costs nothing and needs no place in flight.
@@ -128,10 +132,15 @@ class Sender:
                     return reply
             await self._wait_or_raise(fault, patience, tries)
 
-    async def _attempt(self, path: str, body: Mapping[str, Any]) -> Answer | Reply | Fault:
+    async def _attempt(
+        self, path: str, body: Mapping[str, Any], request: Request, places: int
+    ) -> Answer | Reply | Fault:
         """Ask once."""
-        await self.limiter.acquire()
-        outcome = Outcome.FAILED
+        asked = time.perf_counter()
+        ticket = await self.limiter.acquire(places, request.scope)
+        sent = time.perf_counter()
+        request.statistics.note_wait(sent - asked)
+        outcome, work = Outcome.FAILED, 0.0
         try:
             reply = await self.transport.post(path, body)
             if reply.status != 200:
@@ -140,6 +149,8 @@ class Sender:
             payload = read_json(reply.body)
             answer = read_answer(payload)
             outcome = Outcome.ANSWERED
+            work = answer.usage.completion_tokens or len(answer.choices)
+            request.statistics.note_answer(time.perf_counter() - sent, answer.usage)
             return answer
         except MalformedAnswer as error:
             said = server_message(payload, reply.body, self.key)
@@ -149,10 +160,10 @@ class Sender:
             outcome = Outcome.OVERLOADED if fault.overload else outcome
             return fault
         finally:
-            self.limiter.release(outcome)
+            self.limiter.release(ticket, outcome, work)
 
     async def _wait_or_raise(
-        self, fault: Fault, retry: RetryPolicy, tries: _Tries, place: str = ""
+        self, fault: Fault, retry: RetryPolicy, tries: _Tries, request: Request | None = None
     ) -> None:
         """Wait before the next attempt.
 
@@ -166,10 +177,12 @@ class Sender:
             delay = retry.delay(tries.attempts, fault.retry_after, timeouts=tries.timeouts)
         if delay is not None:
             self.outage.repeats(fault.message)
+            if request is not None:
+                request.statistics.note_retry(str(fault.status or "silence"))
             await asyncio.sleep(delay)
             return
         how_often = f" after {tries.attempts} tries" if tries.attempts > 1 else ""
-        asked = f" (asked for {place})" if place else ""
+        asked = f" (asked for {request.place})" if request and request.place else ""
         advice = f"; {fault.advice}" if fault.advice else ""
         raise TeacherError(
             f"{fault.message}{how_often}{asked}{advice}",

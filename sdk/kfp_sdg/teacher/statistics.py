@@ -1,0 +1,70 @@
+"""What asking a teacher takes: requests, tries, tokens and time, counted where they happen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What answers cost.
+
+    Attributes:
+        requests: HTTP requests that were answered.
+        prompt_tokens: Tokens read, as the server counts.
+        completion_tokens: Tokens generated, as the server counts.
+    """
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return the sum of both."""
+        return Usage(
+            self.requests + other.requests,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+        )
+
+
+@dataclass(slots=True)
+class RequestStatistics:
+    """The requests of one block, counted by the teacher while it works.
+
+    Written on the teacher's loop only; another thread may read it at any time.
+
+    Attributes:
+        usage: What the answers of this run cost.
+        journal_hits: Answers that were taken from the journal; they cost nothing.
+        retries: How often a request was asked again, by the cause: "429", "500", "timeout",
+            "broken", "unreachable", "malformed".
+        waited: Seconds that requests waited for a place in flight, all together.
+    """
+
+    usage: Usage = field(default_factory=Usage)
+    journal_hits: int = 0
+    retries: Counter[str] = field(default_factory=Counter)
+    waited: float = 0.0
+
+    def note_answer(self, seconds: float, usage: Usage) -> None:
+        """Count an answer.
+
+        Args:
+            seconds: From sending the request to the last byte of its answer.
+            usage: What it cost.
+        """
+        self.usage += usage
+
+    def note_retry(self, cause: str) -> None:
+        """Count a request that is asked again, by its cause."""
+        self.retries[cause] += 1
+
+    def note_wait(self, seconds: float) -> None:
+        """Count the seconds that a request waited for a place in flight."""
+        self.waited += seconds
+
+    def note_journal_hit(self) -> None:
+        """Count an answer that was taken from the journal."""
+        self.journal_hits += 1
