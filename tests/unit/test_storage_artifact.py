@@ -47,6 +47,13 @@ HISTORY = (
         requests=2,
         prompt_tokens=10,
         completion_tokens=20,
+        retries=3,
+        retries_by_cause={"429": 2, "timeout": 1},
+        journal_hits=4,
+        wait_seconds=0.25,
+        latency_p50=0.5,
+        latency_p95=0.75,
+        latency_p99=1.0,
         seconds=1.5,
         model="m",
     ),
@@ -236,6 +243,17 @@ class TestDamage:
 def test_keys_that_a_later_version_adds_to_the_history_do_not_matter() -> None:
     value = {**HISTORY[0].to_json(), "carbon": 3}
     assert HistoryEntry.from_json(value) == HISTORY[0]
+
+
+def test_what_an_earlier_version_did_not_count_is_zero() -> None:
+    value = HISTORY[1].to_json()
+    newer = ("retries", "retries_by_cause", "journal_hits", "wait_seconds")
+    newer += ("latency_p50", "latency_p95", "latency_p99")
+    for name in newer:
+        del value[name]
+    entry = HistoryEntry.from_json(value)
+    assert [getattr(entry, name) for name in newer] == [0, {}, 0, 0.0, 0.0, 0.0, 0.0]
+    assert entry.requests == 2
 
 
 def test_a_manifest_survives_json() -> None:

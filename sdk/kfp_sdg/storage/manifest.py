@@ -30,10 +30,20 @@ class HistoryEntry:
         duplicates: Rows dropped as duplicates.
         rejected: Rows that could not be used.
         rejected_by_reason: How many of them for each reason.
-        requests: Requests to the teacher that were answered.
-        prompt_tokens: Tokens the teacher read.
-        completion_tokens: Tokens the teacher wrote.
-        seconds: How long the block took.
+        requests: HTTP requests of this run that the teacher answered.
+        prompt_tokens: Tokens the teacher read for them.
+        completion_tokens: Tokens the teacher wrote for them.
+        retries: How often a request was asked again.
+        retries_by_cause: How many of them for each cause: "429", "timeout", "unreachable".
+        journal_hits: Answers taken from the journal of an earlier run. They cost nothing, so they
+            are not among the requests and their tokens.
+        wait_seconds: Seconds that requests waited for a place in flight, summed over requests.
+        latency_p50: Seconds from sending a request to the end of its answer, which half of the
+            requests did not exceed; 0 where nothing was asked. Retries are not part of it.
+        latency_p95: The same for 95 % of the requests.
+        latency_p99: The same for 99 % of the requests.
+        seconds: From the block's first row to its last, in seconds; the blocks of one process
+            overlap, so their sum exceeds the run's time.
         model: The model that was asked; None for blocks that ask none.
     """
 
@@ -49,16 +59,29 @@ class HistoryEntry:
     requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    retries: int = 0
+    retries_by_cause: Mapping[str, int] = field(default_factory=dict)
+    journal_hits: int = 0
+    wait_seconds: float = 0.0
+    latency_p50: float = 0.0
+    latency_p95: float = 0.0
+    latency_p99: float = 0.0
     seconds: float = 0.0
     model: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as JSON values."""
-        return {**_fields(self), "rejected_by_reason": dict(self.rejected_by_reason)}
+        return {
+            **_fields(self),
+            "rejected_by_reason": dict(self.rejected_by_reason),
+            "retries_by_cause": dict(self.retries_by_cause),
+        }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> HistoryEntry:
-        """Return the entry that ``to_json`` gave; keys that a later version added are left out.
+        """Return the entry that ``to_json`` gave.
+
+        Keys that a later version added are left out; what an earlier one did not know is 0.
 
         Raises:
             TypeError: A key is missing.
