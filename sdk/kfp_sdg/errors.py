@@ -6,6 +6,8 @@ SdgError
 ├── TeacherError   the model server cannot be used
 ├── StorageError   rows cannot be read or written
 └── ClusterError   Kubeflow, KServe or OpenShift AI refused or failed
+
+Terminated is none of them: nothing is wrong, somebody wants the process to end (SIGTERM).
 """
 
 from __future__ import annotations
@@ -167,6 +169,25 @@ class ClusterError(SdgError):
     """Kubeflow, KServe or OpenShift AI refused a request or failed."""
 
 
+class Terminated(SystemExit):
+    """The process was asked to end (SIGTERM, as a pod that is evicted) and has some time for it.
+
+    A ``SystemExit``, so that no handler of errors keeps it, and a process that lets it pass ends
+    with ``EXIT_CODE``.
+    """
+
+    EXIT_CODE = 143
+    """What shells use for a process that SIGTERM ended: 128 and the signal's number."""
+
+    def __init__(self) -> None:
+        """Carry the exit code."""
+        super().__init__(self.EXIT_CODE)
+
+    def __str__(self) -> str:
+        """Return what happened, for people."""
+        return "stopped by SIGTERM"
+
+
 __all__ = [
     "BlockError",
     "ClusterError",
@@ -176,4 +197,5 @@ __all__ = [
     "SpecError",
     "StorageError",
     "TeacherError",
+    "Terminated",
 ]
