@@ -55,7 +55,9 @@ class ScriptedTeacher:
         choices = tuple(
             c if isinstance(c, Choice) else Choice(c, "stop") for c in self.reply(request)
         )
-        return Answer(choices, Usage(1, 10, 5 * len(choices)))
+        usage = Usage(1, 10, 5 * len(choices))
+        request.statistics.note_answer(0.0, usage)
+        return Answer(choices, usage)
 
 
 def always(*texts: str | Choice | None) -> ScriptedTeacher:

@@ -56,7 +56,7 @@ def test_books_and_usage_of_all_iterations_add_up():
     made, account = run(asking(3, teacher, gen_kwargs={"n": 2, "temperature": 1}))
     assert made["a"].to_pylist() == ["one"] * 6
     assert account.rejected_by_reason == {"teacher": 6}
-    assert account.usage.requests == 6
+    assert account.statistics.usage.requests == 6
 
 
 def test_the_books_of_a_custom_block_that_keeps_none_add_up(monkeypatch):

@@ -41,8 +41,8 @@ def test_every_row_is_asked_about_and_the_answers_stand_in_the_order_of_the_rows
         "k": [1, 2, 3],
         "a": ["Ask one!", "Ask two!", "Ask three!"],
     }
-    assert account.usage.requests == 3
-    assert account.usage.completion_tokens == 15
+    assert account.statistics.usage.requests == 3
+    assert account.statistics.usage.completion_tokens == 15
     assert teacher.most_at_once == 3
     assert sorted(request.place for request in teacher.requests) == ["ask/0", "ask/1", "ask/2"]
 
@@ -228,7 +228,7 @@ def test_no_rows_make_no_requests_and_keep_their_columns():
     assert asking.columns_after(["q", "k"]) == made.column_names
     assert made.schema.field("a").type == pa.string()
     assert not teacher.requests
-    assert account.usage.requests == 0
+    assert account.statistics.usage.requests == 0
 
 
 def test_when_every_row_is_rejected_the_columns_stay():
@@ -256,21 +256,6 @@ def test_many_answers_to_few_rows_are_put_together_in_small_parts(monkeypatch):
     expected = [(q, f"{q}{i}") for q, count in given.items() for i in range(count)]
     assert list(zip(made["q"].to_pylist(), made["a"].to_pylist(), strict=True)) == expected
     assert max(map(len, made["q"].chunks)) == 2
-
-
-def test_progress_is_told_of_every_row():
-    class Watch:
-        rows = rejected = requests = 0
-
-        def advance(self, rows, *, rejected, usage):
-            self.rows += rows
-            self.rejected += rejected
-            self.requests += usage.requests
-
-    watch = Watch()
-    teacher = ScriptedTeacher(lambda r: ["junk"] if r.prompt == "two" else ["[A]1[/A]"])
-    run(block(teacher, TAGGED, run={"progress": watch}))
-    assert (watch.rows, watch.rejected, watch.requests) == (3, 1, 3)
 
 
 def test_a_custom_parser_takes_the_place_of_the_tags():

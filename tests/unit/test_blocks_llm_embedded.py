@@ -45,5 +45,5 @@ def test_constrained_answers_of_the_embedded_model_parse(embedded_url, family):
     # A value's bound is for text, and this model may count to fifty instead.
     assert made.num_rows >= 4, account.rejections
     assert all(made["question"].to_pylist())
-    assert account.usage.completion_tokens > 0
+    assert account.statistics.usage.completion_tokens > 0
     assert_books_balance(3, made.num_rows, account)

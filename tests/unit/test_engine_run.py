@@ -13,7 +13,7 @@ from kfp_sdg.blocks import Account, Block, BlockRegistry, PipelineContext
 from kfp_sdg.engine import Observer, RunResult, run
 from kfp_sdg.errors import BlockError
 from kfp_sdg.spec import BlockSpec, PipelineSpec
-from kfp_sdg.teacher import Usage
+from kfp_sdg.teacher import RequestStatistics, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,11 +44,13 @@ class Notes(Observer):
     ) -> None:
         self.told.append((index, total, name, block_type, rows_in))
 
-    def block_progress(self, rows: int, *, rejected: int, usage: Usage) -> None:
-        self.told.append((rows, rejected, usage))
+    def block_progress(
+        self, index: int, *, arrived: int, done: int, rejected: int, usage: Usage
+    ) -> None:
+        self.told.append((index, arrived, done, rejected, usage))
 
-    def block_finished(self, entry: HistoryEntry) -> None:
-        self.told.append(entry.block)
+    def block_finished(self, index: int, entry: HistoryEntry) -> None:
+        self.told.append((index, entry.block))
 
     def run_stopped(self, partial: RunResult, block_name: str) -> None:
         self.partial = (partial, block_name)
@@ -91,8 +93,7 @@ class Eager(Block):
             raise self.error("out of ideas")
         if self.fail == "interrupt":
             raise KeyboardInterrupt
-        self.ctx.progress.advance(table.num_rows, rejected=1, usage=Usage(3, 20, 10))
-        account.usage = Usage(3, 20, 10)
+        account.statistics = RequestStatistics(Usage(3, 20, 10))
         account.reject(table.slice(0, 1).to_pylist()[0], "parse", "no tag", "?")
         return table.slice(1)
 
@@ -147,24 +148,13 @@ def test_the_observer_is_told_of_every_block_and_its_progress() -> None:
     run(pipeline(COPY, BlockSpec("ask", "Eager")), ROWS, PipelineContext(), observer=notes)
     assert notes.told == [
         (1, 2, "copy", "DuplicateColumnsBlock", 3),
-        "copy",
+        (1, 3, 3, 0, Usage()),
+        (1, "copy"),
         (2, 2, "ask", "Eager", 3),
-        (3, 1, Usage(3, 20, 10)),
-        "ask",
+        (2, 3, 3, 1, Usage(3, 20, 10)),
+        (2, "ask"),
     ]
     assert notes.partial is None
-
-
-def test_the_context_s_own_progress_is_told_too() -> None:
-    class Counting:
-        rows = 0
-
-        def advance(self, rows: int, *, rejected: int, usage: Usage) -> None:
-            self.rows += rows
-
-    counting = Counting()
-    run(pipeline(BlockSpec("ask", "Eager")), ROWS, PipelineContext(progress=counting))
-    assert counting.rows == 3
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ This package never knows where its blocks run.
 
 from kfp_sdg.blocks.account import REJECTED_COLUMNS, Account, Rejection
 from kfp_sdg.blocks.base import Block, BlockRegistry, register
-from kfp_sdg.blocks.context import PipelineContext, Progress
+from kfp_sdg.blocks.context import PipelineContext
 
 __all__ = [
     "REJECTED_COLUMNS",
@@ -13,7 +13,6 @@ __all__ = [
     "Block",
     "BlockRegistry",
     "PipelineContext",
-    "Progress",
     "Rejection",
     "register",
 ]

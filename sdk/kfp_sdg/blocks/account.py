@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from kfp_sdg.teacher import Usage
+    from kfp_sdg.teacher import RequestStatistics
 
 REJECTED_COLUMNS = ("rejected_reason", "rejected_message", "rejected_answer")
 """Text columns that a table of rejected rows has after the columns of the block's input."""
@@ -46,13 +46,13 @@ class Account:
         added: Rows made beyond the input's.
         filtered: Rows dropped by the block's own rule.
         rejections: Rows that could not be used, in the order of the input.
-        usage: What the teacher's answers cost; None where no teacher was asked.
+        statistics: What asking the teacher took; None where no teacher was asked.
     """
 
     added: int = 0
     filtered: int = 0
     rejections: list[Rejection] = field(default_factory=list)
-    usage: Usage | None = None
+    statistics: RequestStatistics | None = None
 
     def reject(
         self, row: Mapping[str, Any], reason: str, message: str, answer: str | None = None

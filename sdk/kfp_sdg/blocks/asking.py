@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import logging
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from kfp_sdg.blocks.account import Rejection
 from kfp_sdg.blocks.base import Block
 from kfp_sdg.blocks.generation import Generation, GenKwargs
 from kfp_sdg.errors import TeacherError
-from kfp_sdg.teacher import Answer, Message, Request, Teacher, TeacherPool, Usage
+from kfp_sdg.teacher import Answer, Message, Request, RequestStatistics, Teacher, TeacherPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,12 +60,10 @@ class RowResult:
     Attributes:
         rows: The values of the new columns, one mapping per output row.
         rejections: What could not be used.
-        usage: What the answers cost.
     """
 
     rows: tuple[Mapping[str, Any], ...] = ()
     rejections: tuple[Rejection, ...] = ()
-    usage: Usage = field(default_factory=Usage)
 
 
 class RejectedRowError(Exception):
@@ -132,7 +130,7 @@ class AskingBlock(Block):
 
     @abstractmethod
     def read(self, row: Mapping[str, Any], answer: Answer) -> RowResult:
-        """Turn the teacher's answer into rows and rejections; usage may be left out."""
+        """Turn the teacher's answer into rows and rejections."""
 
     @abstractmethod
     def new_columns(self) -> dict[str, pa.DataType]:
@@ -173,23 +171,25 @@ class AskingBlock(Block):
         """
         self.columns_after(table.column_names)
         table = self.extend(table)
-        account.usage = account.usage or Usage()
+        account.statistics = account.statistics or RequestStatistics()
         results: list[RowResult] = []
         if table.num_rows:
             self.prepare()
-            results = self.teachers.run(self._ask_all(table))
+            results = self.teachers.run(self._ask_all(table, account.statistics))
         for result in results:
             account.added += len(result.rows) + len(result.rejections) - 1
             account.rejections += result.rejections
-            account.usage += result.usage
         return self._output(table, results)
 
-    async def ask(self, row: Mapping[str, Any], index: int) -> RowResult:
+    async def ask(
+        self, row: Mapping[str, Any], index: int, statistics: RequestStatistics
+    ) -> RowResult:
         """Ask about one row. Runs on the teacher's loop, beside other rows.
 
         Args:
             row: The input row.
             index: Its place among the rows.
+            statistics: Counts what asking takes.
 
         Returns:
             Its output rows and rejections.
@@ -201,7 +201,15 @@ class AskingBlock(Block):
             question = self.question(row)
         except RejectedRowError as error:
             return RowResult(rejections=(Rejection(row, error.reason, error.message),))
-        request = Request(question.prompt, self.model, self.n, question.options, self.scope, index)
+        request = Request(
+            question.prompt,
+            self.model,
+            self.n,
+            question.options,
+            self.scope,
+            index,
+            statistics=statistics,
+        )
         try:
             if isinstance(question.prompt, str):
                 answer = await self.teacher.complete(request)
@@ -211,8 +219,7 @@ class AskingBlock(Block):
             if error.fatal:
                 raise
             return RowResult(rejections=(Rejection(row, "teacher", str(error)),))
-        result = self.read(row, answer)
-        return RowResult(result.rows, result.rejections, answer.usage)
+        return self.read(row, answer)
 
     def options(self, *, chat: bool) -> dict[str, Any]:
         """Return the request's fields, with a temperature that fits the number of answers."""
@@ -246,15 +253,14 @@ class AskingBlock(Block):
         """The teacher that answers for the block's model."""
         return self.teachers.teacher(self.model)
 
-    async def _ask_all(self, table: pa.Table) -> list[RowResult]:
+    async def _ask_all(self, table: pa.Table, statistics: RequestStatistics) -> list[RowResult]:
         """Ask about all rows, at most ``WINDOW`` of them at a time, and keep their order."""
         results = [RowResult()] * table.num_rows
         rows = enumerate(_rows(table))
 
         async def work() -> None:
             for index, row in rows:  # shared: every worker takes the next row there is
-                result = results[index] = await self.ask(row, index)
-                self.ctx.progress.advance(1, rejected=len(result.rejections), usage=result.usage)
+                results[index] = await self.ask(row, index, statistics)
 
         workers = [asyncio.create_task(work()) for _ in range(min(WINDOW, table.num_rows))]
         try:

@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kfp_sdg.teacher import TeacherPool, Usage
-
-
-class Progress(Protocol):
-    """Somebody who watches a block work. Called from the teacher's thread; must be quick."""
-
-    def advance(self, rows: int, *, rejected: int, usage: Usage) -> None:
-        """Take note of further input rows that are done.
-
-        Args:
-            rows: Input rows finished since the last call.
-            rejected: Rows rejected since the last call.
-            usage: What their answers cost.
-        """
-
-
-class NoProgress:
-    """Nobody watches."""
-
-    def advance(self, rows: int, *, rejected: int, usage: Usage) -> None:
-        """Do nothing."""
+    from kfp_sdg.teacher import TeacherPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +22,9 @@ class PipelineContext:
         max_num_tokens: ``max_tokens`` of blocks that do not set their own.
         constrain: Send a grammar with each request so that answers parse, unless a block says
             otherwise in its ``gen_kwargs``.
-        progress: Who is told of finished rows.
+        max_rejected: How many rows a block may reject before the run is stopped: a share of the
+            rows it works on ("5%", but never fewer than 20 rows) or a number ("50"); "100%" never
+            stops.
     """
 
     teachers: TeacherPool | None = None
@@ -51,4 +33,4 @@ class PipelineContext:
     num_instructions_to_generate: int | None = None
     max_num_tokens: int = 4096
     constrain: bool = False
-    progress: Progress = field(default_factory=NoProgress)
+    max_rejected: str = "5%"

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from kfp_sdg.blocks import Account, Block
 from kfp_sdg.blocks.base import apply_block
+from kfp_sdg.engine.observer import Observer
 from kfp_sdg.errors import BlockError, SdgError
 from kfp_sdg.storage import HistoryEntry
+from kfp_sdg.teacher import RequestStatistics, Usage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,7 +69,12 @@ def make_block(block_spec: BlockSpec, pipe: PipelineSpec, context: PipelineConte
 
 
 def run_block(
-    block_spec: BlockSpec, pipe: PipelineSpec, rows: pa.Table, context: PipelineContext
+    block_spec: BlockSpec,
+    pipe: PipelineSpec,
+    rows: pa.Table,
+    context: PipelineContext,
+    *,
+    observer: Observer | None = None,
 ) -> BlockOutcome:
     """Run one block of a pipeline over rows.
 
@@ -76,6 +83,7 @@ def run_block(
         pipe: The pipeline it is part of.
         rows: The input rows.
         context: The run's settings.
+        observer: Who watches, as a run of this one block.
 
     Returns:
         The output rows, the rejected rows, and books for which
@@ -91,7 +99,20 @@ def run_block(
     block = make_block(block_spec, pipe, context)
     walk_columns([(block_spec, block)], rows.column_names)
     block.prepare()
-    return work(block_spec, block, rows)
+    observer = observer or Observer()
+    observer.block_started(1, 1, block_spec.name, block_spec.type, rows.num_rows)
+    outcome = work(block_spec, block, rows)
+    tell_outcome(observer, 1, outcome.entry)
+    return outcome
+
+
+def tell_outcome(observer: Observer, index: int, entry: HistoryEntry) -> None:
+    """Tell the observer of a block that did all of its work."""
+    usage = Usage(entry.requests, entry.prompt_tokens, entry.completion_tokens)
+    observer.block_progress(
+        index, arrived=entry.rows_in, done=entry.rows_in, rejected=entry.rejected, usage=usage
+    )
+    observer.block_finished(index, entry)
 
 
 def work(block_spec: BlockSpec, block: Block, rows: pa.Table) -> BlockOutcome:
@@ -111,7 +132,8 @@ def work(block_spec: BlockSpec, block: Block, rows: pa.Table) -> BlockOutcome:
         require_duplicate_columns(block_spec, block, result.column_names)
         result = drop_duplicates(result, block_spec.drop_duplicates)
 
-    usage = account.usage
+    statistics = account.statistics or RequestStatistics()
+    usage = statistics.usage
     entry = HistoryEntry(
         block=block_spec.name,
         type=block_spec.type,
@@ -122,11 +144,18 @@ def work(block_spec: BlockSpec, block: Block, rows: pa.Table) -> BlockOutcome:
         duplicates=made.num_rows - result.num_rows,
         rejected=len(account.rejections),
         rejected_by_reason=account.rejected_by_reason,
-        requests=usage.requests if usage else 0,
-        prompt_tokens=usage.prompt_tokens if usage else 0,
-        completion_tokens=usage.completion_tokens if usage else 0,
+        requests=usage.requests,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        retries=statistics.retries.total(),
+        retries_by_cause=dict(statistics.retries),
+        journal_hits=statistics.journal_hits,
+        wait_seconds=statistics.waited,
+        latency_p50=statistics.latency(0.5),
+        latency_p95=statistics.latency(0.95),
+        latency_p99=statistics.latency(0.99),
         seconds=time.perf_counter() - started,
-        model=getattr(block, "model", None) if usage else None,
+        model=getattr(block, "model", None) if account.statistics else None,
     )
     _warn_if_emptied(entry)
     return BlockOutcome(result, account.rejected_table(rows.schema), entry)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kfp_sdg.blocks import Progress
     from kfp_sdg.engine.pipeline import RunResult
     from kfp_sdg.storage import HistoryEntry
     from kfp_sdg.teacher import Usage
@@ -15,10 +13,11 @@ if TYPE_CHECKING:
 class Observer:
     """Somebody who watches a run; override what you want to know, the rest does nothing.
 
-    A run calls ``block_started``, any number of ``block_progress`` and ``block_finished`` for each
-    block in turn, so that progress belongs to the block that was started last. A run that fails or
-    is interrupted calls ``run_stopped`` before the exception leaves it. Observers must be quick and
-    must not raise.
+    Each block is told of with ``block_started``, any number of ``block_progress`` and
+    ``block_finished``. Rows stream from block to block, so several blocks may be at work at once;
+    they start and finish in the order of the pipeline. A run that fails or is interrupted calls
+    ``run_stopped`` before the exception leaves it. All calls come from the thread that runs the
+    pipeline. Observers must be quick and must not raise.
     """
 
     def block_started(
@@ -31,44 +30,36 @@ class Observer:
             total: How many blocks the pipeline has.
             name: The block's name.
             block_type: The registered name of its type.
-            rows_in: How many rows it is given; None where the runner does not know yet.
+            rows_in: How many rows it is given; None where that is not known yet, because they
+                are still being made.
         """
 
-    def block_progress(self, rows: int, *, rejected: int, usage: Usage) -> None:
-        """Take note of further input rows that are done. Called from the teacher's thread.
+    def block_progress(
+        self, index: int, *, arrived: int, done: int, rejected: int, usage: Usage
+    ) -> None:
+        """Take note of what a block did since the last call about it.
 
         Args:
-            rows: Input rows finished since the last call.
-            rejected: Rows rejected since the last call.
-            usage: What their answers cost.
+            index: The block's place in the pipeline.
+            arrived: Input rows that reached it.
+            done: Input rows that it finished.
+            rejected: Rows that it rejected.
+            usage: What the answers of this run cost; answers from the journal cost nothing.
         """
 
-    def block_finished(self, entry: HistoryEntry) -> None:
-        """Take note of a block's final books."""
+    def block_finished(self, index: int, entry: HistoryEntry) -> None:
+        """Take note of a block's final books.
+
+        Args:
+            index: The block's place in the pipeline.
+            entry: The books.
+        """
 
     def run_stopped(self, partial: RunResult, block_name: str) -> None:
         """Take over what was finished before a run failed or was interrupted.
 
         Args:
-            partial: The rows after the last finished block, with the rejected rows and the books
-                of all finished blocks.
-            block_name: The block that did not finish.
+            partial: The rows that were finished, with the rejected rows and the books of the
+                blocks that they went through.
+            block_name: The first block that did not finish.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class ObservedProgress:
-    """Passes what a block reports on to the run's observer and to the context's own watcher.
-
-    Attributes:
-        progress: The watcher that the caller put into the context.
-        observer: The run's observer.
-    """
-
-    progress: Progress
-    observer: Observer
-
-    def advance(self, rows: int, *, rejected: int, usage: Usage) -> None:
-        """Tell both of further input rows that are done."""
-        self.progress.advance(rows, rejected=rejected, usage=usage)
-        self.observer.block_progress(rows, rejected=rejected, usage=usage)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kfp_sdg.engine.block import BlockOutcome, work
+from kfp_sdg.engine.block import BlockOutcome, tell_outcome, work
 from kfp_sdg.engine.columns import prepare_blocks
-from kfp_sdg.engine.observer import ObservedProgress, Observer
+from kfp_sdg.engine.observer import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ def run(
     Args:
         spec: The pipeline.
         rows: The input rows.
-        context: The run's settings; its ``progress`` is told of finished rows too.
+        context: The run's settings.
         earlier: What was done to the input rows before, to be kept with the results.
         observer: Who watches the run, and takes what was finished should it fail.
 
@@ -76,9 +76,8 @@ def run(
         TeacherError: The teacher cannot be used.
     """
     observer = observer or Observer()
-    watched = replace(context, progress=ObservedProgress(context.progress, observer))
     result = RunResult(_as_table(rows), earlier=tuple(earlier))
-    blocks = prepare_blocks(spec, result.rows.column_names, watched)
+    blocks = prepare_blocks(spec, result.rows.column_names, context)
 
     for index, (block_spec, block) in enumerate(blocks, start=1):
         try:
@@ -87,7 +86,7 @@ def run(
             )
             outcome = work(block_spec, block, result.rows)
             result = result.and_then(outcome)
-            observer.block_finished(outcome.entry)
+            tell_outcome(observer, index, outcome.entry)
         except BaseException:
             observer.run_stopped(result, block_spec.name)
             raise

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.blocks.catalog import block_class, load_plugins
-from kfp_sdg.engine import run_block
+from kfp_sdg.engine import Observer, run_block
 from kfp_sdg.errors import BlockError
 from kfp_sdg.runtime.artifacts import read_artifact, write_artifact, write_text
 from kfp_sdg.runtime.console import plain_console, say
@@ -21,6 +21,7 @@ from kfp_sdg.spec.model import BlockSpec, PipelineSpec
 if TYPE_CHECKING:
     from kfp_sdg.runtime.artifacts import Artifact, MetricsArtifact
     from kfp_sdg.storage import HistoryEntry
+    from kfp_sdg.teacher import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +141,27 @@ def metrics_of(entry: HistoryEntry) -> dict[str, float]:
     }
 
 
+class _Lines(Observer):
+    """Prints a block's progress as lines."""
+
+    def __init__(self, progress: PlainProgress) -> None:
+        self._progress = progress
+
+    def block_progress(
+        self, index: int, *, arrived: int, done: int, rejected: int, usage: Usage
+    ) -> None:
+        self._progress.advance(done, rejected=rejected, usage=usage)
+
+
 def _run(task: TaskInputs, teacher: TeacherInputs, block_type: str, config: dict[str, Any]) -> None:
     """Read the rows, run the block, write everything that comes of it."""
     block = task.block(block_type, config)
     pipe = PipelineSpec((block,), decode_files(task.files, block_name=task.block_name))
     rows, history = read_artifact(task.rows)
     say(f"{task.block_name}: {rows.num_rows:,} rows in")
-    with teacher.context(PlainProgress(task.block_name, rows.num_rows)) as context:
-        outcome = run_block(block, pipe, rows, context)
+    lines = _Lines(PlainProgress(task.block_name, rows.num_rows))
+    with teacher.context() as context:
+        outcome = run_block(block, pipe, rows, context, observer=lines)
     entry, history = outcome.entry, (*history, outcome.entry)
     write_artifact(task.output_rows, outcome.rows, history)
     write_artifact(task.rejected_rows, outcome.rejected, history)

@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kfp_sdg.blocks.context import NoProgress, PipelineContext
+from kfp_sdg.blocks.context import PipelineContext
 from kfp_sdg.errors import TeacherError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from kfp_sdg.blocks.context import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +40,8 @@ class TeacherInputs:
     constrain: bool = False
 
     @contextmanager
-    def context(self, progress: Progress | None = None) -> Iterator[PipelineContext]:
+    def context(self) -> Iterator[PipelineContext]:
         """Yield a context for blocks, connected to the teacher if there is one.
-
-        Args:
-            progress: Who is told of finished rows.
 
         Raises:
             TeacherError: The endpoints are not a JSON object of URLs, or the URL is no URL.
@@ -58,7 +53,6 @@ class TeacherInputs:
             num_instructions_to_generate=int(self.num_instructions_to_generate) or None,
             max_num_tokens=int(self.max_num_tokens),
             constrain=self.constrain,
-            progress=progress or NoProgress(),
         )
         if not self.teacher_url and not endpoints:
             yield settings
