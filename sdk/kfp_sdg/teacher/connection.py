@@ -30,15 +30,15 @@ def connect(options: TeacherOptions, *, environ: Mapping[str, str] | None = None
     Raises:
         SpecError: The API key cannot be sent.
     """
-    # Imported here: half a second that runs without a teacher do not pay.
-    from kfp_sdg.teacher.openai_transport import OpenAITransport
+    # Imported here: time and memory that runs without a teacher do not pay.
+    from kfp_sdg.teacher.aiohttp_transport import AiohttpTransport
 
     key = find_api_key(os.environ if environ is None else environ)
     limiter = FixedLimiter(options.max_concurrency)
     retry = RetryPolicy(options.max_retries, options.first_delay, options.longest_delay)
 
     def open_teacher(url: str) -> OpenAITeacher:
-        transport = OpenAITransport.open(
+        transport = AiohttpTransport(
             url, key, timeout=options.timeout, connect_timeout=options.connect_timeout
         )
         return OpenAITeacher(Sender(transport, url, key, limiter, retry, Outage(url)))

@@ -28,6 +28,7 @@ _ADVICE = {
     Trouble.UNUSABLE: "check the URL and the proxy variables",
     Trouble.TIMEOUT: "it may be overloaded, or stuck: lower the concurrency, look into its log",
     Trouble.BROKEN: "it may have been restarted: look into its log",
+    Trouble.TOO_LARGE: "ask for fewer choices, tokens or log-probabilities at once",
 }
 
 
@@ -99,6 +100,13 @@ def fault_of(
         )
     if status == 402 or (status == 429 and _OUT_OF_MONEY in json.dumps(payload)):
         return fault("the account has no quota left", fatal=True)
+    if 300 <= status < 400:
+        target = reply.headers.get("location", "").partition("?")[0]
+        return fault(
+            f"the server sends elsewhere, to {target or 'an address it does not tell'}",
+            "give the teacher's own URL",
+            fatal=True,
+        )
     if status in _TRANSIENT or status >= 500:
         return fault(
             "the server failed" if status >= 500 else "the server asked to come back later",
@@ -116,7 +124,7 @@ def fault_of_silence(silence: NoReply) -> Fault:
         str(silence),
         _ADVICE[trouble],
         transient=trouble in (Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.BROKEN),
-        fatal=trouble not in (Trouble.TIMEOUT, Trouble.BROKEN),
+        fatal=trouble not in (Trouble.TIMEOUT, Trouble.BROKEN, Trouble.TOO_LARGE),
         overload=trouble is Trouble.TIMEOUT,
         timed_out=trouble is Trouble.TIMEOUT,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +39,7 @@ class Trouble(enum.Enum):
     UNUSABLE = "the URL cannot be used"
     TIMEOUT = "the server did not answer in time"
     BROKEN = "the connection broke before the answer was complete"
+    TOO_LARGE = "the answer is too large"
 
 
 class NoReply(Exception):  # noqa: N818 - an event between two modules, not an error of the API
@@ -64,3 +66,10 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Give the connections back."""
+
+
+def is_plain_loopback(url: str) -> bool:
+    """Tell whether a URL leads to this machine itself, without TLS."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return parts.scheme == "http" and (host in ("localhost", "::1") or host.startswith("127."))
