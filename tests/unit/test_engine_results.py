@@ -105,3 +105,11 @@ def test_no_block_name_leads_out_of_the_folder_or_into_another_one() -> None:
 def test_a_run_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         read_run(tmp_path / "nowhere")
+
+
+def test_a_checkpoint_in_the_output_folder_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "answers").write_text("paid for")
+    write_run(RunResult(pa.table({"a": [1]})), tmp_path)
+    assert (tmp_path / "checkpoint" / "answers").read_text() == "paid for"
+    assert (tmp_path / "dataset").is_dir()

@@ -1,4 +1,8 @@
-"""The folder a run leaves behind: ``dataset/``, ``rejected/<block>/``, ``partial/``."""
+"""The folder a run leaves behind: ``dataset/``, ``rejected/<block>/``, ``partial/``.
+
+``checkpoint/`` may be in it too: the answers of a run that has not succeeded yet, kept by whoever
+runs it. Results are written around it.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 DATASET = "dataset"
 REJECTED = "rejected"
 PARTIAL = "partial"
+CHECKPOINT = "checkpoint"
 _OURS = (DATASET, REJECTED, PARTIAL)
 _MAX_BYTES = 100
 
@@ -139,6 +144,8 @@ def _is_ours(path: Path) -> bool:
     """Tell whether an entry of an output folder was put there by an earlier run."""
     if path.name.startswith(".writing-"):  # left by a run that was killed
         return True
+    if path.name == CHECKPOINT:
+        return path.is_dir()
     if path.name == PARTIAL:
         return path.is_dir() and all(_is_ours(inner) for inner in path.iterdir())
     if path.name == REJECTED:
