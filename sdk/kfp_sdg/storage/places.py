@@ -33,7 +33,7 @@ def is_folder(place: str) -> bool:
         StorageError: There is nothing, or the storage cannot be reached.
     """
     if is_url(place):
-        files, path = _remote(place)
+        files, path = file_system(place)
         exists, folder = _ask(place, lambda: (files.exists(path), files.isdir(path)))
     else:
         exists, folder = os.path.exists(place), os.path.isdir(place)
@@ -51,7 +51,7 @@ def names_in(folder: str) -> list[str]:
     if not is_folder(folder):
         raise StorageError(f"{folder}: a folder is needed, and this is a file")
     if is_url(folder):
-        files, path = _remote(folder)
+        files, path = file_system(folder)
         listed = _ask(folder, lambda: files.ls(path, detail=False))
         return [name.rstrip("/").rsplit("/", 1)[-1] for name in listed]
     return cast("list[str]", _ask(folder, lambda: os.listdir(folder)))
@@ -64,7 +64,7 @@ def open_binary(place: str) -> BinaryIO:
         StorageError: The file is missing or cannot be read.
     """
     if is_url(place):
-        files, path = _remote(place)
+        files, path = file_system(place)
         return cast("BinaryIO", _ask(place, lambda: files.open(path, "rb")))
     return cast("BinaryIO", _ask(place, lambda: open(place, "rb")))
 
@@ -83,7 +83,12 @@ def read_text(place: str) -> str:
         raise StorageError(f"{place}: not UTF-8 text: {error}") from None
 
 
-def _remote(url: str) -> tuple[AbstractFileSystem, str]:
+def file_system(url: str) -> tuple[AbstractFileSystem, str]:
+    """Return the file system that a URL is of, and the path that it has there.
+
+    Raises:
+        StorageError: No such file system is known, or its package is not installed.
+    """
     import fsspec
 
     try:

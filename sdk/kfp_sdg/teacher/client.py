@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kfp_sdg.teacher.choices import ChoicesPerRequest
 from kfp_sdg.teacher.discovery import Discovery
-from kfp_sdg.teacher.model import Answer, Request
+from kfp_sdg.teacher.model import Answer, Choice, Request
 from kfp_sdg.teacher.statistics import Usage
 from kfp_sdg.teacher.transport import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Coroutine, Iterable, Iterator, Mapping
 
+    from kfp_sdg.teacher.journal import Journal
     from kfp_sdg.teacher.sender import Sender
 
 T = TypeVar("T")
@@ -23,11 +24,16 @@ _NOT_PASSED_ON = frozenset({"extra_body", "stream", "stream_options"})
 
 
 class OpenAITeacher:
-    """A teacher that speaks the OpenAI API. All methods run on one event loop."""
+    """A teacher that speaks the OpenAI API. All methods run on one event loop.
 
-    def __init__(self, sender: Sender) -> None:
-        """Ask through this sender."""
+    With a journal, what is kept there for a request's key is not asked for again, and what the
+    server answers is kept before anybody else sees it. Failures are not kept.
+    """
+
+    def __init__(self, sender: Sender, journal: Journal | None = None) -> None:
+        """Ask through this sender; requests with a key find and keep answers in this journal."""
         self._sender = sender
+        self._journal = journal
         self._discovery = Discovery(sender)
         self._per_request = ChoicesPerRequest()
 
@@ -36,6 +42,7 @@ class OpenAITeacher:
 
         Raises:
             TeacherError: The request failed for good; ``fatal`` says whether others would too.
+            StorageError: The journal cannot be read or written.
         """
         return await self._ask("/completions", request, {"prompt": request.prompt})
 
@@ -64,11 +71,20 @@ class OpenAITeacher:
         await self._sender.transport.close()
 
     async def _ask(self, path: str, request: Request, prompt: Mapping[str, Any]) -> Answer:
-        """Ask for all choices of a request."""
+        """Return all choices of a request; those that are not kept are asked for."""
+        kept = self._journal.find(request.key) if self._journal and request.key else {}
+        choices = _by_place(kept, request.n)
+        missing = list(_ranges(place for place in range(request.n) if place not in choices))
+        if not missing:
+            request.statistics.note_journal_hit()
+            return Answer(tuple(choices[place] for place in range(request.n)), Usage())
         extra = request.options.get("extra_body") or {}
         body = {**request.options, **extra, "model": request.model, **prompt}
         body = {name: value for name, value in body.items() if name not in _NOT_PASSED_ON}
-        return await self._ask_range(path, body, request, range(request.n))
+        answer = await _merged(self._ask_range(path, body, request, part) for part in missing)
+        asked_for = (place for part in missing for place in part)
+        choices.update(zip(asked_for, answer.choices, strict=True))
+        return Answer(tuple(choices[place] for place in range(request.n)), answer.usage)
 
     async def _ask_range(
         self, path: str, body: Mapping[str, Any], request: Request, wanted: range
@@ -89,14 +105,41 @@ class OpenAITeacher:
         )
         if isinstance(answer, Reply):
             return await self._ask_range(path, body, request, part)
+        answer = Answer(answer.choices[: len(part)], answer.usage)
+        if self._journal and request.key:
+            self._journal.keep(request.key, part.start, answer)
         given = len(answer.choices)
-        if given >= len(part):
-            return Answer(answer.choices[: len(part)], answer.usage)
+        if given == len(part):
+            return answer
         self._per_request.learn_from_answer(given, len(part))
         rest = await _merged(
             self._ask_part(path, body, request, range(k, k + 1)) for k in part[given:]
         )
         return _sum([answer, rest])
+
+
+def _by_place(kept: Mapping[int, Answer], n: int) -> dict[int, Choice]:
+    """Return the choices that are kept for a request of ``n`` by their places."""
+    choices: dict[int, Choice] = {}
+    for first, answer in kept.items():
+        for place, choice in enumerate(answer.choices, start=first):
+            if place < n:
+                choices.setdefault(place, choice)
+    return choices
+
+
+def _ranges(places: Iterable[int]) -> Iterator[range]:
+    """Join places, which go up, to ranges without gaps."""
+    run = range(0)
+    for place in places:
+        if run and place == run.stop:
+            run = range(run.start, place + 1)
+            continue
+        if run:
+            yield run
+        run = range(place, place + 1)
+    if run:
+        yield run
 
 
 def _body_of(body: Mapping[str, Any], part: range) -> dict[str, Any]:
