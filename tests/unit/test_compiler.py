@@ -35,6 +35,9 @@ TEACHER_PARAMETERS = {
     "teacher_secret",
     "max_num_tokens",
     "max_concurrency",
+    "teacher_patience",
+    "teacher_timeout",
+    "checkpoint_uri",
     "constrain",
 }
 
@@ -69,6 +72,12 @@ def constants(task: dict[str, Any]) -> dict[str, Any]:
         for name, value in task["inputs"]["parameters"].items()
         if "runtimeValue" in value
     }
+
+
+def from_form(task: dict[str, Any]) -> set[str]:
+    """The names of a task's inputs that the run form gives."""
+    parameters = task["inputs"].get("parameters", {})
+    return {name for name, value in parameters.items() if "componentInputParameter" in value}
 
 
 def test_each_block_is_a_task_named_after_it_and_they_form_a_chain() -> None:
@@ -165,7 +174,7 @@ def test_a_pipeline_that_asks_no_model_has_no_teacher_in_its_form() -> None:
 def test_the_form_asks_for_the_teacher_and_describes_every_field() -> None:
     package = documents(compile_pipeline(pipeline(llm())))[0]
     form = package["root"]["inputDefinitions"]["parameters"]
-    assert set(form) == {"input_uri", "seed_samples", *TEACHER_PARAMETERS}
+    assert set(form) == {"input_uri", "seed_samples", "max_rejected", *TEACHER_PARAMETERS}
     assert all(field["description"] for field in form.values())
     defaults = {name: field.get("defaultValue") for name, field in form.items()}
     assert defaults == {
@@ -177,8 +186,12 @@ def test_the_form_asks_for_the_teacher_and_describes_every_field() -> None:
         "teacher_endpoints": "{}",
         "teacher_secret": "kfp-sdg-teacher",
         "max_num_tokens": 4096,
-        "max_concurrency": 64,
+        "max_concurrency": 0,
+        "teacher_patience": 600,
+        "teacher_timeout": 600,
+        "checkpoint_uri": "",
         "constrain": False,
+        "max_rejected": "5%",
     }
 
 
@@ -218,6 +231,23 @@ def test_an_iteration_over_a_column_block_asks_no_teacher() -> None:
     )
     compiled = compile_pipeline(pipeline(block))
     assert {parameter.name for parameter in compiled.parameters} == {"input_uri", "seed_samples"}
+
+
+def test_a_column_block_that_may_reject_rows_takes_the_limit_and_nothing_of_the_teacher() -> None:
+    selector = BlockSpec(
+        "pick", "SelectorBlock", {"choice_map": {"a": "x"}, "choice_col": "c", "output_col": "o"}
+    )
+    compiled = compile_pipeline(pipeline(selector, column_filter()))
+    names = {parameter.name for parameter in compiled.parameters}
+    assert names == {"input_uri", "seed_samples", "max_rejected"}
+    assert from_form(tasks(compiled)["pick"]) == {"max_rejected"}
+    assert from_form(tasks(compiled)["keep"]) == set()
+    asking_too = tasks(compile_pipeline(pipeline(llm(), selector)))
+    assert from_form(asking_too["pick"]) == {"max_rejected"}
+    assert from_form(asking_too["gen-q"]) == {
+        "max_rejected",
+        *(TEACHER_PARAMETERS - {"teacher_secret"}),
+    }
 
 
 def test_the_secret_is_mounted_from_a_name_that_the_form_gives_and_may_be_missing() -> None:

@@ -25,6 +25,11 @@ COMMON = {
     "drop_columns": ("String", "[]"),
     "drop_duplicates": ("String", "[]"),
 }
+OPTIONAL = {
+    "max_rejected": ("String", "5%"),
+    "files": ("String", "{}"),
+    "plugins": ("String", "[]"),
+}
 TEACHER = {
     "teacher_url": ("String", None),
     "model_id": ("String", ""),
@@ -32,7 +37,10 @@ TEACHER = {
     "teacher_endpoints": ("String", "{}"),
     "num_instructions_to_generate": ("Integer", 30),
     "max_num_tokens": ("Integer", 4096),
-    "max_concurrency": ("Integer", 64),
+    "max_concurrency": ("Integer", 0),
+    "teacher_patience": ("Integer", 600),
+    "teacher_timeout": ("Integer", 600),
+    "checkpoint_uri": ("String", ""),
     "constrain": ("Boolean", False),
 }
 RESERVED = {  # a resource setting from a pipeline parameter silently replaces inputs of these names
@@ -74,7 +82,7 @@ def test_a_components_inputs_are_the_settings_of_its_block(block_type):
         assert kind == KFP_TYPES[setting.kind], setting.name
         assert entry.optional == (setting.default is not None), setting.name
         assert entry.default == setting.default, setting.name
-    allowed = COMMON | TEACHER | {"files": ("String", "{}"), "plugins": ("String", "[]")}
+    allowed = COMMON | TEACHER | OPTIONAL
     for name, (kind, entry) in inputs.items():
         expected_kind, default = allowed[name]
         assert kind == expected_kind, name
@@ -86,6 +94,14 @@ def test_a_components_inputs_are_the_settings_of_its_block(block_type):
 @pytest.mark.parametrize("folder", [f for f in FOLDERS if f.startswith("blocks/")])
 def test_a_block_component_asks_for_all_teacher_settings_or_for_none(folder):
     assert len(TEACHER.keys() & inputs_of(folder).keys()) in (0, len(TEACHER))
+
+
+@pytest.mark.parametrize("folder", [f for f in FOLDERS if f.startswith("blocks/")])
+def test_a_component_that_may_reject_rows_takes_a_limit_and_no_other_does(folder):
+    column_blocks_that_reject = {"blocks/selector", "blocks/sample_populator"}
+    inputs = inputs_of(folder)
+    rejects = "teacher_url" in inputs or folder in column_blocks_that_reject
+    assert ("max_rejected" in inputs) == rejects
 
 
 @pytest.mark.parametrize("folder", [f for f in FOLDERS if f.startswith("blocks/")])

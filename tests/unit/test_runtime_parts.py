@@ -113,10 +113,11 @@ def test_a_files_broken_yaml_is_told_with_its_line():
 
 
 def test_without_an_address_no_teacher_is_connected():
-    with TeacherInputs(model_id="m").context() as context:
+    with TeacherInputs(model_id="m").context("b", max_rejected="7") as context:
         assert context.teachers is None
         assert context.model_id == "m"
         assert context.model_family is None
+        assert context.max_rejected == "7"
         assert context.num_instructions_to_generate is None
 
 
@@ -129,7 +130,7 @@ def test_the_runs_settings_reach_the_blocks(stub_teacher):
         max_num_tokens=99.0,
         constrain=True,
     )
-    with inputs.context() as context:
+    with inputs.context("b") as context:
         assert context.teachers.has_endpoint("judge")
         assert not context.teachers.has_endpoint("other")
         assert (context.num_instructions_to_generate, context.max_num_tokens) == (7, 99)
@@ -140,7 +141,7 @@ def test_the_runs_settings_reach_the_blocks(stub_teacher):
 def test_endpoints_that_are_no_object_of_urls_are_an_error(text):
     with (
         pytest.raises(TeacherError, match="teacher_endpoints"),
-        TeacherInputs(teacher_endpoints=text).context(),
+        TeacherInputs(teacher_endpoints=text).context("b"),
     ):
         pass
 

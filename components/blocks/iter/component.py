@@ -16,6 +16,7 @@ def iterate(
     block_name: str = "iter",
     drop_columns: str = "[]",
     drop_duplicates: str = "[]",
+    max_rejected: str = "5%",
     files: str = "{}",
     plugins: str = "[]",
     teacher_url: str = "",
@@ -24,7 +25,10 @@ def iterate(
     teacher_endpoints: str = "{}",
     num_instructions_to_generate: int = 30,
     max_num_tokens: int = 4096,
-    max_concurrency: int = 64,
+    max_concurrency: int = 0,
+    teacher_patience: int = 600,
+    teacher_timeout: int = 600,
+    checkpoint_uri: str = "",
     constrain: bool = False,
 ):
     """Run another block several times on the same rows and collect the results.
@@ -43,6 +47,7 @@ def iterate(
         block_name: The block's name in the pipeline.
         drop_columns: JSON list of columns to drop from the output.
         drop_duplicates: JSON list of columns no two output rows may agree in.
+        max_rejected: Most rows that may be rejected: 5% (but at least 20), or a number.
         files: JSON object of the files that the settings name, by their path.
         plugins: JSON list of Python modules that register block types.
         teacher_url: Base URL of the teacher's OpenAI-compatible server, with /v1.
@@ -51,7 +56,10 @@ def iterate(
         teacher_endpoints: JSON object of further teachers: model id to base URL.
         num_instructions_to_generate: What `n: scaled` in gen_kwargs stands for.
         max_num_tokens: Longest answer, in tokens, without a max_tokens of its own.
-        max_concurrency: Most requests in flight at the teacher.
+        max_concurrency: Most answers in the making at once; 0 finds the best number itself.
+        teacher_patience: Seconds to wait for a teacher that is away.
+        teacher_timeout: Seconds that one answer may take before it is asked for again.
+        checkpoint_uri: Folder or URL that keeps answers, so that a repeated task goes on there.
         constrain: Send a grammar so that answers parse by construction.
     """
     inputs = dict(locals())

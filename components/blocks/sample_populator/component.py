@@ -16,6 +16,7 @@ def sample_populator(
     block_name: str = "sample_populator",
     drop_columns: str = "[]",
     drop_duplicates: str = "[]",
+    max_rejected: str = "5%",
     files: str = "{}",
 ):
     """Add to each row the columns of the file that one of its cells names.
@@ -34,6 +35,7 @@ def sample_populator(
         block_name: The block's name in the pipeline.
         drop_columns: JSON list of columns to drop from the output.
         drop_duplicates: JSON list of columns no two output rows may agree in.
+        max_rejected: Most rows that may be rejected: 5% (but at least 20), or a number.
         files: JSON object of the files that the settings name, by their path.
     """
     inputs = dict(locals())

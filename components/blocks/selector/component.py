@@ -16,6 +16,7 @@ def selector(
     block_name: str = "selector",
     drop_columns: str = "[]",
     drop_duplicates: str = "[]",
+    max_rejected: str = "5%",
 ):
     """Copy the column that another column chooses.
 
@@ -33,6 +34,7 @@ def selector(
         block_name: The block's name in the pipeline.
         drop_columns: JSON list of columns to drop from the output.
         drop_duplicates: JSON list of columns no two output rows may agree in.
+        max_rejected: Most rows that may be rejected: 5% (but at least 20), or a number.
     """
     inputs = dict(locals())
     from kfp_sdg.runtime.task import run_block_task

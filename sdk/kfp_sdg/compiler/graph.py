@@ -9,7 +9,12 @@ from kfp_sdg.compiler.arguments import ROWS, block_arguments
 from kfp_sdg.compiler.library import LOAD, ComponentLibrary, component_folder
 from kfp_sdg.compiler.names import LOAD_TASK, pipeline_name, task_names, unique_name
 from kfp_sdg.compiler.package import CompiledPipeline
-from kfp_sdg.compiler.parameters import TEACHER_SECRET, RunParameter, run_parameters
+from kfp_sdg.compiler.parameters import (
+    MAX_REJECTED,
+    TEACHER_SECRET,
+    RunParameter,
+    run_parameters,
+)
 from kfp_sdg.errors import Problem, SpecError
 from kfp_sdg.teacher.credentials import FILE_VARIABLE
 
@@ -88,11 +93,11 @@ class _Trace:
         self._spec = spec
         self._plugins = plugins
         self._library = ComponentLibrary()
-        asking = (self._library.asks_teacher(block.type, block.config) for block in spec.blocks)
-        self._asking = [block for block, asks in zip(spec.blocks, asking, strict=True) if asks]
+        self._asking = self._blocks_that_take("teacher_url")
+        self._rejecting = self._blocks_that_take(MAX_REJECTED)
         self.tasks = task_names(block.name for block in spec.blocks)
         self.load_task = unique_name(LOAD_TASK, self.tasks.values())
-        self.parameters = run_parameters(self._asking)
+        self.parameters = run_parameters(self._asking, self._rejecting)
         self.__signature__ = _signature(self.parameters)
         self.__doc__ = _docstring(self.parameters)
 
@@ -110,15 +115,22 @@ class _Trace:
             task = self._block_task(block, task.outputs["output_rows"], run)
         return _outputs_type()(dataset=task.outputs["output_rows"])
 
+    def _blocks_that_take(self, name: str) -> list[BlockSpec]:
+        blocks = self._spec.blocks
+        return [block for block in blocks if self._library.takes(name, block.type, block.config)]
+
     def _block_task(self, block: BlockSpec, rows: Any, run: Mapping[str, Any]) -> PipelineTask:
         folder = component_folder(block.type)
         component = self._library.component_for_task(folder, self.tasks[block.name])
         asks = block in self._asking
+        if not asks:
+            wanted = (MAX_REJECTED,) if block in self._rejecting else ()
+            run = {name: run[name] for name in wanted}
         arguments = block_arguments(
             block,
             self._spec,
             component.component_spec.inputs,
-            run=run if asks else {},
+            run=run,
             plugins=self._plugins,
         )
         task = component(**{ROWS: rows}, **arguments)

@@ -60,18 +60,21 @@ class ComponentLibrary:
         """Return the names of a component's inputs."""
         return frozenset(self.component(folder).component_spec.inputs or ())
 
-    def asks_teacher(self, block_type: str, config: Mapping[str, Any]) -> bool:
-        """Tell whether a block asks a teacher: its component has an input for the teacher's URL.
+    def takes(self, name: str, block_type: str, config: Mapping[str, Any]) -> bool:
+        """Tell whether a block has a use for one of the run's parameters.
 
-        An IterBlock does if the block that it repeats does; a block type that is not ours may.
+        It does if its component has an input of that name: blocks that ask a teacher take
+        ``teacher_url``, those that may reject rows ``max_rejected``. An IterBlock takes what the
+        block that it repeats does; a block type that is not ours may need anything.
 
         Args:
+            name: The parameter's name.
             block_type: The type as pipelines write it.
             config: The block's settings.
         """
         if block_type == "IterBlock":
-            return self.asks_teacher(str(config.get("block_type")), {})
-        return "teacher_url" in self.inputs(component_folder(block_type))
+            return self.takes(name, str(config.get("block_type")), {})
+        return name in self.inputs(component_folder(block_type))
 
 
 def component_folder(block_type: str) -> str:

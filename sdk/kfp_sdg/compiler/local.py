@@ -6,6 +6,7 @@ artifacts. The result is the same as the engine's.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +35,12 @@ class LocalRunOptions:
         teacher_endpoints: Further teachers: model id → base URL.
         num_instructions_to_generate: What ``n: scaled`` stands for; None leaves the form's default.
         max_num_tokens: ``max_tokens`` of blocks that do not set their own.
-        max_concurrency: The most requests that a task has in flight; None leaves the default.
+        max_concurrency: The most answers in the making for a task; None lets it find the best
+            number.
+        teacher_patience: Seconds to wait for a teacher that is away; None leaves the default.
+        teacher_timeout: Seconds that one answer may take.
+        checkpoint: Where tasks keep their answers, each in a folder of its own; None for nowhere.
+        max_rejected: How many rows a block may reject before its task fails.
         constrain: Send a grammar with each request.
         plugins: Modules that the tasks import to know custom block types.
     """
@@ -46,6 +52,10 @@ class LocalRunOptions:
     num_instructions_to_generate: int | None = None
     max_num_tokens: int = 4096
     max_concurrency: int | None = None
+    teacher_patience: float | None = None
+    teacher_timeout: float = 600.0
+    checkpoint: str | None = None
+    max_rejected: str = "5%"
     constrain: bool = False
     plugins: tuple[str, ...] = ()
 
@@ -56,6 +66,7 @@ class LocalRunOptions:
             compiled: The pipeline.
             input_uri: Where the first rows are.
         """
+        patience = self.teacher_patience
         values = {
             "input_uri": input_uri,
             "teacher_url": self.teacher_url or next(iter(self.teacher_endpoints.values()), ""),
@@ -65,6 +76,10 @@ class LocalRunOptions:
             "num_instructions_to_generate": self.num_instructions_to_generate,
             "max_num_tokens": self.max_num_tokens,
             "max_concurrency": self.max_concurrency,
+            "teacher_patience": patience if patience is None else math.ceil(patience),
+            "teacher_timeout": math.ceil(self.teacher_timeout),
+            "checkpoint_uri": None if self.checkpoint is None else _address(self.checkpoint),
+            "max_rejected": self.max_rejected,
             "constrain": self.constrain,
         }
         known = {parameter.name for parameter in compiled.parameters}
@@ -103,15 +118,12 @@ def run_with_kfp(
     from kfp_sdg.compiler.local_tasks import TaskFolders
     from kfp_sdg.compiler.local_watch import Watch
     from kfp_sdg.engine import Observer, check_output, write_run
-    from kfp_sdg.storage import places
 
     options = options or LocalRunOptions()
     check_output(output_dir)
     compiled = compile_pipeline(spec, plugins=options.plugins)
     with tempfile.TemporaryDirectory(prefix="kfp-sdg-run-") as scratch:
-        place = str(rows_path)
-        input_uri = place if places.is_url(place) else str(Path(place).absolute())
-        arguments = options.arguments(compiled, input_uri)
+        arguments = options.arguments(compiled, _address(str(rows_path)))
         runner = LocalRunner(compiled.to_yaml(), arguments, Path(scratch))
         folders = TaskFolders(compiled, runner.pipeline_root)
         watch = Watch(spec, compiled, folders, observer or Observer())
@@ -123,3 +135,10 @@ def run_with_kfp(
             raise
         write_run(result, output_dir)
         return result
+
+
+def _address(place: str) -> str:
+    """Return a place as a task finds it, wherever it runs on this machine: a URL or a full path."""
+    from kfp_sdg.storage import places
+
+    return place if places.is_url(place) else str(Path(place).absolute())

@@ -5,6 +5,9 @@ its own it may. The first line of standard input has what to run as JSON: ``scra
 folder), ``package``, ``pipeline_root``, ``workspace_root`` and ``arguments``. The parent keeps its
 end of that pipe open: when the pipe ends, the parent is gone, even if it was killed, and this
 process takes its group with it, so that no task goes on paying for answers that nobody reads.
+
+Signals that end the run are for the task at work, which takes in the answers that are on their way.
+This process ends when the task has, as after any task that failed.
 """
 
 from __future__ import annotations
@@ -16,6 +19,10 @@ import signal
 import sys
 import threading
 import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 def main() -> None:
@@ -26,6 +33,9 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, sys.stdin.fileno())
     threading.Thread(target=_end_with_parent, args=(pipe, request["scratch"]), daemon=True).start()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave_to_task)
 
     # Tasks run in this environment on purpose; no image is used, whatever the package names.
     warnings.filterwarnings("ignore", ".* non-Python base image ", RuntimeWarning)
@@ -39,6 +49,14 @@ def main() -> None:
         workspace_root=request["workspace_root"],
     )
     load_component_from_file(request["package"])(**request["arguments"])
+
+
+def _leave_to_task(number: int, frame: FrameType | None) -> None:
+    """Do nothing about a signal while a task is at work; else end."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        raise SystemExit(128 + number) from None
 
 
 def _end_with_parent(pipe: int, scratch: str) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+from kfp_sdg.errors import Terminated
 from kfp_sdg.teacher.credentials import KEY_VARIABLE, find_api_key
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _SECONDS_TO_STOP = 5.0
+_SECONDS_TO_END_IN_ORDER = 30.0
+"""What Kubernetes gives a pod; a task takes in the answers that are on their way."""
 
 
 class LocalRunner:
@@ -68,9 +71,12 @@ class LocalRunner:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop the runner and its tasks, if they still work."""
+        """Stop the runner and its tasks, if they still work; after a SIGTERM in order."""
         if self._process.poll() is None:
-            self._stop()
+            if isinstance(error, Terminated):
+                self._stop(signal.SIGTERM, _SECONDS_TO_END_IN_ORDER)
+            else:
+                self._stop(signal.SIGINT, _SECONDS_TO_STOP)
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(BrokenPipeError):
                 if pipe:
@@ -90,13 +96,15 @@ class LocalRunner:
         """Wait for the end, and tell what the runner says about it."""
         return self._process.wait() == 0
 
-    def _stop(self) -> None:
+    def _stop(self, number: signal.Signals, seconds: float) -> None:
         """End the runner's whole group: at the first signal politely, then for good."""
-        self._signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_SECONDS_TO_STOP)
-        self._signal(signal.SIGKILL)
-        self._process.wait()
+        try:
+            self._signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+        finally:  # also where another signal says that this takes too long
+            self._signal(signal.SIGKILL)
+            self._process.wait()
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kfp_sdg.compiler.package import CompiledPipeline
     from kfp_sdg.engine import Observer
     from kfp_sdg.spec import BlockSpec, PipelineSpec
+    from kfp_sdg.storage import HistoryEntry
 
 logger = logging.getLogger(__name__)
 
@@ -112,14 +113,16 @@ class Watch:
         if index == self._told:
             return
         self._told, self._progress = index, _NOTHING_YET
-        self._observer.block_started(
-            index, len(self._blocks), block.name, block.type, self.result.rows.num_rows
-        )
+        rows = self.result.rows.num_rows
+        self._observer.block_started(index, len(self._blocks), block.name, block.type, rows)
+        self._observer.block_progress(index, arrived=rows, done=0, rejected=0, usage=Usage())
 
     def _advance(self, progress: TaskProgress) -> None:
         before, self._progress = self._progress, progress
         self._observer.block_progress(
-            progress.rows - before.rows,
+            self._told,
+            arrived=0,
+            done=progress.rows - before.rows,
             rejected=progress.rejected - before.rejected,
             usage=Usage(completion_tokens=progress.tokens - before.tokens),
         )
@@ -131,7 +134,21 @@ class Watch:
         elif self.result is not None and block and task == self._compiled.tasks[block.name]:
             outcome = self._folders.outcome(block)
             self.result = self.result.and_then(outcome)
-            self._observer.block_finished(outcome.entry)
+            self._tell_finished(outcome.entry)
+
+    def _tell_finished(self, entry: HistoryEntry) -> None:
+        """Tell the observer what the last progress left out, and the block's books."""
+        before = self._progress
+        self._observer.block_progress(
+            self._told,
+            arrived=0,
+            done=entry.rows_in - before.rows,
+            rejected=entry.rejected - before.rejected,
+            usage=Usage(
+                entry.requests, entry.prompt_tokens, entry.completion_tokens - before.tokens
+            ),
+        )
+        self._observer.block_finished(self._told, entry)
 
     def _complete(self) -> RunResult:
         """Return the result, catching up on tasks that the log did not tell of."""

@@ -1,7 +1,9 @@
 """The run form: the parameters that a compiled pipeline asks for when it is started.
 
 Whatever changes rows is a parameter, because KFP's cache knows a task by its parameters and not by
-its environment. A credential never is: KFP logs parameters.
+its environment. How patiently the teacher is asked and where answers are kept are parameters too,
+since nothing else reaches a task; with another value a task is no longer in KFP's cache, but its
+answers still are in the checkpoint. A credential never is one: KFP logs parameters.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from kfp_sdg.spec import BlockSpec
 
 TEACHER_SECRET = "teacher_secret"  # noqa: S105 - the name of a parameter that names a Secret
+MAX_REJECTED = "max_rejected"
 SCALED = "scaled"
 """What ``n`` says in a block's settings for "as many as the run's number of instructions"."""
 
@@ -99,8 +102,30 @@ _TEACHER = (
     RunParameter(
         "max_concurrency",
         int,
-        "The most requests that one task has in flight at the teacher.",
-        64,
+        "The most answers that the teacher writes at once for a task. 0: the task finds the best "
+        "number by itself.",
+        0,
+    ),
+    RunParameter(
+        "teacher_patience",
+        int,
+        "How many seconds a task waits for a teacher that is away before it fails.",
+        600,
+    ),
+    RunParameter(
+        "teacher_timeout",
+        int,
+        "How many seconds one answer may take before it is asked for again.",
+        600,
+    ),
+    RunParameter(
+        "checkpoint_uri",
+        str,
+        "Where tasks keep every answer as soon as it is there, so that a task that is tried again "
+        "asks only for what is missing: a folder of a volume that all tasks have, or the address "
+        "of one such as s3://bucket/run-1. Another run with the same address takes the answers to "
+        "equal requests from there. Empty: nothing is kept.",
+        "",
     ),
     RunParameter(
         "constrain",
@@ -110,6 +135,13 @@ _TEACHER = (
         False,
     ),
 )
+_REJECTED = RunParameter(
+    MAX_REJECTED,
+    str,
+    "How many rows a block may reject before its task fails: a share of its rows such as 5% (but "
+    "at least 20 rows), or a number of rows. 100%: any number.",
+    "5%",
+)
 _INSTRUCTIONS = RunParameter(
     "num_instructions_to_generate",
     int,
@@ -118,16 +150,21 @@ _INSTRUCTIONS = RunParameter(
 )
 
 
-def run_parameters(asking: Sequence[BlockSpec]) -> tuple[RunParameter, ...]:
+def run_parameters(
+    asking: Sequence[BlockSpec], rejecting: Sequence[BlockSpec]
+) -> tuple[RunParameter, ...]:
     """Return the parameters that a pipeline needs, those without a default first.
 
     Args:
         asking: The pipeline's blocks that ask a teacher.
+        rejecting: Its blocks that may reject rows.
     """
+    rejected = (_REJECTED,) if rejecting else ()
     if not asking:
-        return _ROWS
+        return (*_ROWS, *rejected)
     scaled = any(block.type not in BUILTIN_BLOCKS or _is_scaled(block.config) for block in asking)
-    return (*_TEACHER[:1], *_ROWS, *_TEACHER[1:], *((_INSTRUCTIONS,) if scaled else ()))
+    instructions = (_INSTRUCTIONS,) if scaled else ()
+    return (*_TEACHER[:1], *_ROWS, *_TEACHER[1:], *rejected, *instructions)
 
 
 def _is_scaled(value: Any) -> bool:

@@ -37,6 +37,7 @@ class TaskInputs:
         block_name: The block's name in the pipeline.
         drop_columns: JSON list of columns to drop from the output.
         drop_duplicates: JSON list of columns of which no two output rows may agree.
+        max_rejected: How many rows the block may reject: "5%" (but at least 20 rows), "50".
         files: JSON object of the files that the block's settings name, by their path.
         plugins: JSON list of Python modules that register block types.
     """
@@ -49,6 +50,7 @@ class TaskInputs:
     block_name: str
     drop_columns: str = "[]"
     drop_duplicates: str = "[]"
+    max_rejected: str = "5%"
     files: str = "{}"
     plugins: str = "[]"
 
@@ -160,7 +162,7 @@ def _run(task: TaskInputs, teacher: TeacherInputs, block_type: str, config: dict
     rows, history = read_artifact(task.rows)
     say(f"{task.block_name}: {rows.num_rows:,} rows in")
     lines = _Lines(PlainProgress(task.block_name, rows.num_rows))
-    with teacher.context() as context:
+    with teacher.context(task.block_name, max_rejected=task.max_rejected) as context:
         outcome = run_block(block, pipe, rows, context, observer=lines)
     entry, history = outcome.entry, (*history, outcome.entry)
     write_artifact(task.output_rows, outcome.rows, history)

@@ -8,10 +8,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kfp_sdg.blocks.context import PipelineContext
+from kfp_sdg.engine.results import folder_names
 from kfp_sdg.errors import TeacherError
+from kfp_sdg.storage import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from kfp_sdg.teacher.journal import Journal
+    from kfp_sdg.teacher.outage import OutageWatcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,12 @@ class TeacherInputs:
         teacher_endpoints: JSON object from model id to base URL: further teachers.
         num_instructions_to_generate: What ``n: scaled`` stands for; 0 for not given.
         max_num_tokens: ``max_tokens`` of blocks that do not set their own.
-        max_concurrency: The most requests in flight.
+        max_concurrency: The most answers in the making at once; 0 lets it find itself.
+        teacher_patience: Seconds to wait for a teacher that is away. They hold from the start: a
+            task cannot know whether the teacher is about to come up.
+        teacher_timeout: Seconds that one answer may take before it is asked for again.
+        checkpoint_uri: A folder, by path or by URL, in which each block keeps its finished answers
+            in a folder of its own; "" for nowhere.
         constrain: Send a grammar with each request.
     """
 
@@ -36,15 +46,31 @@ class TeacherInputs:
     teacher_endpoints: str = "{}"
     num_instructions_to_generate: int = 0
     max_num_tokens: int = 4096
-    max_concurrency: int = 64
+    max_concurrency: int = 0
+    teacher_patience: int = 600
+    teacher_timeout: int = 600
+    checkpoint_uri: str = ""
     constrain: bool = False
 
     @contextmanager
-    def context(self) -> Iterator[PipelineContext]:
-        """Yield a context for blocks, connected to the teacher if there is one.
+    def context(
+        self,
+        block_name: str,
+        *,
+        max_rejected: str = "5%",
+        outage_watcher: OutageWatcher | None = None,
+    ) -> Iterator[PipelineContext]:
+        """Yield a context for a block, connected to the teacher if there is one.
+
+        Args:
+            block_name: The block's name; its answers are kept in a folder called like it.
+            max_rejected: How many rows the block may reject.
+            outage_watcher: Who is told while the teacher is away.
 
         Raises:
-            TeacherError: The endpoints are not a JSON object of URLs, or the URL is no URL.
+            TeacherError: The endpoints are not a JSON object of URLs.
+            SpecError: A URL is none, or a number is out of its range.
+            StorageError: Answers cannot be kept there.
         """
         endpoints = self._endpoints()
         settings = PipelineContext(
@@ -53,6 +79,7 @@ class TeacherInputs:
             num_instructions_to_generate=int(self.num_instructions_to_generate) or None,
             max_num_tokens=int(self.max_num_tokens),
             constrain=self.constrain,
+            max_rejected=max_rejected,
         )
         if not self.teacher_url and not endpoints:
             yield settings
@@ -62,10 +89,29 @@ class TeacherInputs:
         options = TeacherOptions(
             url=self.teacher_url or next(iter(endpoints.values())),
             endpoints=endpoints,
-            max_concurrency=int(self.max_concurrency),
+            max_concurrency=int(self.max_concurrency) or None,
+            timeout=self.teacher_timeout,
+            patience=self.teacher_patience,
+            patience_at_start=self.teacher_patience,
         )
-        with connect(options) as teachers:
+        with (
+            self._journal(block_name) as journal,
+            connect(options, journal=journal, outage_watcher=outage_watcher) as teachers,
+        ):
             yield replace(settings, teachers=teachers)
+
+    @contextmanager
+    def _journal(self, block_name: str) -> Iterator[Journal | None]:
+        """Open the block's part of the checkpoint, if there is one, and say what is in it."""
+        uri = self.checkpoint_uri.strip()
+        if not uri:
+            yield None
+            return
+        from kfp_sdg.teacher.journal import open_journal
+
+        place = places.join(uri, folder_names([block_name])[block_name])
+        with open_journal(place) as journal:
+            yield journal
 
     def _endpoints(self) -> dict[str, str]:
         try:
