@@ -6,6 +6,8 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from kfp_sdg.teacher.inquiry import Inquiry
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
     from types import TracebackType
@@ -44,6 +46,14 @@ class TeacherPool:
     def teacher(self, model_id: str | None) -> Teacher:
         """Return the teacher that answers for a model."""
         return self._endpoints.get(model_id or "", self._default)
+
+    def concurrency(self, model_id: str | None) -> int:
+        """Return how many answers a model's server makes at once, as far as that is known."""
+        return 256
+
+    def inquiry(self) -> Inquiry[Any]:
+        """Return a new inquiry: many requests under way at once, for a caller without a loop."""
+        return Inquiry(self, self._loop)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the pool's loop and wait for it.
