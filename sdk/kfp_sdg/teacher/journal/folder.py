@@ -46,6 +46,8 @@ class LocalFolder:
             StorageError: It is another process's now, holds other things, or cannot be written.
         """
         self.name = self.folder = place
+        if os.path.exists(place) and not os.path.isdir(place):
+            raise StorageError(f"{place}: is a file; a journal needs a folder")
         try:
             os.makedirs(place, exist_ok=True)
             refuse_other_things(place, os.listdir(place))
@@ -89,6 +91,12 @@ class LocalFolder:
             if segment.path not in self._known:
                 os.fsync(self._entry)
                 self._known.add(segment.path)
+            os.stat(segment.path)
+        except FileNotFoundError:
+            raise StorageError(
+                f"{segment.path}: the journal was removed while it is in use; answers can no "
+                "longer be kept there"
+            ) from None
         except OSError as error:
             raise StorageError(
                 f"{segment.path}: the disk does not take the journal: {error.strerror}; what it "

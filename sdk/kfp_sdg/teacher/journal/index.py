@@ -17,6 +17,9 @@ class Index:
     """Key → places of its answers. Used by one thread at a time.
 
     The database has no name: the system removes it when the process ends, however it ends.
+
+    Attributes:
+        size: With how many places it began.
     """
 
     def __init__(self, places: Iterable[tuple[bytes, int, int, int, int]] = ()) -> None:
@@ -37,7 +40,8 @@ class Index:
                 self._database.execute(f"PRAGMA {setting}")
             self._database.execute("BEGIN")
             self._database.execute("CREATE TABLE kept (key, first, segment, offset, length)")
-            self._database.executemany("INSERT INTO kept VALUES (?, ?, ?, ?, ?)", places)
+            added = self._database.executemany("INSERT INTO kept VALUES (?, ?, ?, ?, ?)", places)
+            self.size = max(0, added.rowcount)  # -1 where there was nothing to add
             # Made afterwards: sorting once is much faster than keys at random.
             self._database.execute("CREATE INDEX by_key ON kept (key)")
         except sqlite3.Error as error:

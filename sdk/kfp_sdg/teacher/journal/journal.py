@@ -6,55 +6,23 @@ import logging
 import os
 import threading
 import uuid
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from kfp_sdg.errors import StorageError
 from kfp_sdg.storage.places import is_url
 from kfp_sdg.teacher.journal.record import pack, unpack
-from kfp_sdg.teacher.journal.segment import (
-    HEADER_BYTES,
-    Damage,
-    SegmentName,
-    SegmentReader,
-    SegmentWriter,
-    scan,
-)
+from kfp_sdg.teacher.journal.recovery import read_segments
+from kfp_sdg.teacher.journal.segment import SegmentName, SegmentReader, SegmentWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
 
     from kfp_sdg.teacher.journal.index import Index
+    from kfp_sdg.teacher.journal.place import Place
     from kfp_sdg.teacher.model import Answer
 
 logger = logging.getLogger(__name__)
-
-
-class Place(Protocol):
-    """Where segments live: a local folder, or an object store with a local folder before it."""
-
-    name: str
-    folder: str
-    flush_seconds: float
-    segment_bytes: int
-
-    def segments(self) -> list[str]:
-        """Return the local paths of all segments, oldest first."""
-
-    def cut(self, path: str, size: int) -> None:
-        """Cut a torn end off a segment."""
-
-    def path_of(self, name: SegmentName) -> str:
-        """Return where a new segment is written."""
-
-    def flush(self, segment: SegmentWriter) -> None:
-        """Make what is written last; called by a thread of its own, or at the end."""
-
-    def check(self) -> None:
-        """Raise a StorageError when the place is no longer ours."""
-
-    def close(self) -> None:
-        """Let go of the place."""
 
 
 def open_journal(place: str | os.PathLike[str]) -> Journal:
@@ -109,11 +77,11 @@ class Journal:
         from kfp_sdg.teacher.journal.index import Index
 
         self.place = place.name
-        self.kept = 0
         self._place = place
         self._paths: list[str] = []
         self._reader = SegmentReader()
-        self._index: Index = Index(self._read())
+        self._index: Index = Index(read_segments(place, self._paths))
+        self.kept = self._index.size
         names = [SegmentName.parse(os.path.basename(path)) for path in self._paths]
         self._number = max((name.number for name in names if name), default=0)
         self._owner = uuid.uuid4().hex[:8]
@@ -128,7 +96,8 @@ class Journal:
         )
         self._flusher.start()
         if self.kept:
-            logger.info("Resuming: %s answers from %s", f"{self.kept:,}", self.place)
+            answers = "1 answer is" if self.kept == 1 else f"{self.kept:,} answers are"
+            logger.info("%s: %s kept there", self.place, answers)
 
     def find(self, key: bytes) -> Mapping[int, Answer]:
         """Return what is kept for a request.
@@ -233,46 +202,6 @@ class Journal:
                 raise
             if failure is not error:
                 logger.warning("%s", failure)
-
-    def _read(self) -> Iterator[tuple[bytes, int, int, int, int]]:
-        """Read all segments through; yield the place of every answer."""
-        for path in self._place.segments():
-            number = len(self._paths)
-            self._paths.append(path)
-            lost: list[Damage] = []
-            with open(path, "rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                for part in scan(file, path):
-                    if isinstance(part, Damage):
-                        lost.append(part)
-                    else:
-                        self.kept += 1
-                        yield part.key, part.first, number, part.offset, part.length
-            if lost and lost[-1].end == size:
-                self._cut(path, lost.pop())
-            elif size <= HEADER_BYTES:
-                self._place.cut(path, 0)
-            for damage in lost:
-                logger.warning(
-                    "%s: damaged at bytes %d to %d; what was kept there is asked for again, the "
-                    "rest is used",
-                    path,
-                    damage.offset,
-                    damage.end,
-                )
-
-    def _cut(self, path: str, tail: Damage) -> None:
-        logger.warning(
-            "%s: the last %d bytes, from byte %d on, are no whole record, as after a kill or a "
-            "full disk; they are cut off",
-            path,
-            tail.end - tail.offset,
-            tail.offset,
-        )
-        try:
-            self._place.cut(path, tail.offset)
-        except OSError as error:
-            logger.warning("%s: cannot be cut: %s", path, error.strerror)
 
     def _current_segment(self) -> SegmentWriter:
         """Return the segment to append to; begin one where there is none or it is full."""
