@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kfp_sdg.engine.pipeline import RunResult
     from kfp_sdg.storage import HistoryEntry
-    from kfp_sdg.teacher import Usage
+    from kfp_sdg.teacher import RequestStatistics, Usage
 
 
 class Observer:
@@ -21,7 +21,13 @@ class Observer:
     """
 
     def block_started(
-        self, index: int, total: int, name: str, block_type: str, rows_in: int | None
+        self,
+        index: int,
+        total: int,
+        name: str,
+        block_type: str,
+        rows_in: int | None,
+        statistics: RequestStatistics | None = None,
     ) -> None:
         """Take note that a block begins.
 
@@ -32,6 +38,8 @@ class Observer:
             block_type: The registered name of its type.
             rows_in: How many rows it is given; None where that is not known yet, because they
                 are still being made.
+            statistics: What the block's requests take, counted while it works; None where it asks
+                no teacher or asks it in another process.
         """
 
     def block_progress(
