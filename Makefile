@@ -61,8 +61,8 @@ components: $(READY) ## Compile every component.yaml anew
 compile: $(READY) ## Compile the shipped pipelines into pipelines/compiled
 	$(BIN)/python -m kfp_sdg.compiler.shipped
 
-bench: $(READY) ## Measure starting, column work, compiling and a run, side by side
-	$(BIN)/python tests/benchmarks/bench.py
+bench: $(READY) ## Measure speed, cost, journal and resume beside a bare client (PEERS=1: and beside peers)
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.bench $(if $(PEERS),--peers) $(ARGS)
 
 lock: ## Resolve the dependencies anew into .ci/requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --extra embedded --universal --python-version 3.11 \
