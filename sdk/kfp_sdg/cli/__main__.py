@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kfp_sdg.cli.app import app
 from kfp_sdg.cli.failure import INTERRUPTED, explain
+from kfp_sdg.errors import Terminated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after ``kfp-sdg``; None for those the process was started with.
 
     Returns:
-        The exit code: 0, 1 for failures, 2 for the user's mistakes, 130 after Ctrl-C.
+        The exit code: 0, 1 for failures, 2 for the user's mistakes, 130 after Ctrl-C,
+        143 after SIGTERM.
     """
     try:
         code = app(
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             prog_name="kfp-sdg",
             standalone_mode=False,
         )
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, Terminated) as error:
         return explain(error)
     if code == INTERRUPTED:
         return explain(KeyboardInterrupt())

