@@ -1,4 +1,4 @@
-"""Show a run while it goes on: a bar per block in a terminal, plain lines elsewhere."""
+"""Watch a run: what every view of it has in common, and which view fits."""
 
 from __future__ import annotations
 
@@ -7,53 +7,65 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
-from rich.table import Column
 from rich.text import Text
 
-from kfp_sdg.cli.numbers import clock, compact, rate, rows_phrase
+from kfp_sdg.cli.console import say
+from kfp_sdg.cli.numbers import clock, rate, rows_phrase
 from kfp_sdg.engine import Observer
 from kfp_sdg.teacher import Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
     from rich.console import Console
 
     from kfp_sdg.engine import RunResult
     from kfp_sdg.storage import HistoryEntry
+    from kfp_sdg.teacher import RequestStatistics
 
-LINE_SECONDS = 5.0
-"""Seconds between two plain lines about one block."""
-
-_NAME_WIDTH = 22
+INTERVAL = 5.0
+"""Seconds between two lines about a run."""
 
 
 @dataclass(slots=True)
-class Pace:
-    """How far a block is, and how fast.
+class BlockAtWork:
+    """A block at work: how far it is, and how fast.
 
     Attributes:
-        total: Its input rows; None where they are not known.
+        index: Its place in the pipeline, counted from 1.
+        of: How many blocks the pipeline has.
+        name: Its name.
+        type: The registered name of its type.
+        rows_in: Its input rows; None while they are still being made.
+        statistics: What its requests take; None where it asks no teacher or asks it elsewhere.
         started: When it began, on the monotonic clock.
-        done: Input rows finished.
-        rejected: Rows rejected.
+        arrived: Input rows that reached it.
+        done: Input rows that it finished.
+        rejected: Rows that it rejected.
         usage: What the answers cost so far.
     """
 
-    total: int | None
-    started: float
+    index: int
+    of: int
+    name: str
+    type: str
+    rows_in: int | None
+    statistics: RequestStatistics | None = None
+    started: float = field(default_factory=time.monotonic)
+    arrived: int = 0
     done: int = 0
     rejected: int = 0
     usage: Usage = field(default_factory=Usage)
 
-    def advance(self, rows: int, rejected: int, usage: Usage) -> None:
-        """Add what was finished since the last call."""
-        self.done += rows
-        self.rejected += rejected
-        self.usage += usage
+    @property
+    def place(self) -> str:
+        """Its place in the pipeline: "[2/8]"."""
+        return f"[{self.index}/{self.of}]"
 
     @property
     def seconds(self) -> float:
-        """Seconds since the block began, never 0."""
+        """Seconds since it began, never 0."""
         return max(time.monotonic() - self.started, 1e-6)
 
     @property
@@ -68,10 +80,140 @@ class Pace:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the block is done at this pace; None while nothing can be said."""
-        if self.total is None or not self.done:
+        """Seconds until it is done at this pace; None while nothing can be said."""
+        if self.rows_in is None or not self.done:
             return None
-        return (self.total - self.done) / self.rows_per_second
+        return max(self.rows_in - self.done, 0) / self.rows_per_second
+
+
+class Watcher(Observer):
+    """Shows a run while it is open as a context, and keeps what was finished should it stop.
+
+    It is an ``OutageWatcher`` too, told from the teacher's thread.
+
+    Attributes:
+        stopped: What was finished, and the block that did not finish; None while all is well.
+        seconds: How long the run took, or takes until now; 0.0 before it began.
+    """
+
+    stopped: tuple[RunResult, str] | None = None
+
+    def __init__(self, console: Console) -> None:
+        """Watch a run that has not begun.
+
+        Args:
+            console: Where it is shown.
+        """
+        self._console = console
+        self._lock = threading.Lock()
+        self._at_work: dict[int, BlockAtWork] = {}
+        self._of = 0
+        self._began: float | None = None
+        self._ended: float | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        self._began = time.monotonic()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End showing."""
+        self._ended = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """See the class."""
+        if self._began is None:
+            return 0.0
+        return (self._ended or time.monotonic()) - self._began
+
+    def block_started(
+        self,
+        index: int,
+        total: int,
+        name: str,
+        block_type: str,
+        rows_in: int | None,
+        statistics: RequestStatistics | None = None,
+    ) -> None:
+        """Take a block among those at work."""
+        self._of = total
+        with self._lock:
+            self._at_work[index] = BlockAtWork(index, total, name, block_type, rows_in, statistics)
+
+    def block_progress(
+        self, index: int, *, arrived: int, done: int, rejected: int, usage: Usage
+    ) -> None:
+        """Add what a block did since the last call."""
+        with self._lock:
+            block = self._at_work[index]
+            block.arrived += arrived
+            block.done += done
+            block.rejected += rejected
+            block.usage += usage
+
+    def block_finished(self, index: int, entry: HistoryEntry) -> None:
+        """Take a block from those at work; how many rows the next one gets is known now."""
+        with self._lock:
+            del self._at_work[index]
+            following = self._at_work.get(index + 1)
+            if following is not None and following.rows_in is None:
+                following.rows_in = entry.rows_out
+
+    def run_stopped(self, partial: RunResult, block_name: str) -> None:
+        """Keep what was finished; nothing is at work any longer."""
+        self.stopped = (partial, block_name)
+        with self._lock:
+            self._at_work.clear()
+
+    def waiting(self, url: str, why: str, seconds_left: float) -> None:
+        """Show that a teacher is away and for how long it is waited for."""
+
+    def back(self, url: str) -> None:
+        """Show that a teacher answers again."""
+
+    def warn(self, message: str) -> None:
+        """Show a warning."""
+        say(message, label="Warning", console=self._console)
+
+    def _blocks_at_work(self) -> list[BlockAtWork]:
+        """Return the blocks that are at work now, in the order of the pipeline."""
+        with self._lock:
+            return [self._at_work[index] for index in sorted(self._at_work)]
+
+
+class Ticker:
+    """Calls a function again and again in a thread of its own, until it is stopped."""
+
+    def __init__(self, tick: Callable[[], None], every: float) -> None:
+        """Prepare the thread.
+
+        Args:
+            tick: What is called.
+            every: Seconds between two calls.
+        """
+        self._tick = tick
+        self._every = every
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="kfp-sdg-progress", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first call comes after one interval."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Wait for the last call to end."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._every):
+            self._tick()
 
 
 def done_line(index: int, total: int, entry: HistoryEntry) -> Text:
@@ -80,11 +222,17 @@ def done_line(index: int, total: int, entry: HistoryEntry) -> Text:
     text.append(f"[{index}/{total}] ", style="dim")
     text.append(entry.block, style="bold")
     text.append(f"  {entry.rows_in:,} → {rows_phrase(entry.rows_out)}")
-    for count, word in ((entry.filtered, "filtered"), (entry.duplicates, "duplicates")):
+    for count, words in (
+        (entry.filtered, "filtered"),
+        (entry.duplicates, "duplicates"),
+        (entry.journal_hits, "from journal"),
+    ):
         if count:
-            text.append(f", {count:,} {word}")
+            text.append(f", {count:,} {words}")
     if entry.rejected:
         text.append(f", {entry.rejected:,} rejected", style="yellow")
+    if entry.retries:
+        text.append(f", {entry.retries:,} retries", style="yellow")
     if entry.completion_tokens:
         speed = entry.completion_tokens / max(entry.seconds, 1e-6)
         text.append(f", {rate(speed)} tokens/s", style="dim")
@@ -92,191 +240,25 @@ def done_line(index: int, total: int, entry: HistoryEntry) -> Text:
     return text
 
 
-class Watcher(Observer):
-    """Shows a run while it is open as a context, and keeps what was finished should it stop.
+def watcher_for(log_format: str | None, console: Console) -> Watcher:
+    """Return the view of a run that was asked for.
 
-    Attributes:
-        stopped: What was finished, and the block that did not finish; None while all is well.
+    Args:
+        log_format: "rich" for bars, "plain" for lines, "json" for an object per line; None for bars
+            in a terminal and lines elsewhere.
+        console: Where the run is shown.
     """
+    from kfp_sdg.cli.console import speak_json
 
-    stopped: tuple[RunResult, str] | None = None
+    speak_json(log_format == "json")
+    if log_format == "json":
+        from kfp_sdg.cli.json_lines import JsonLines
 
-    def __enter__(self) -> Self:
-        """Begin to show."""
-        return self
+        return JsonLines(console)
+    if log_format == "rich" or (log_format is None and console.is_terminal):
+        from kfp_sdg.cli.bars import Bars
 
-    def __exit__(self, *error: object) -> None:
-        """End showing."""
+        return Bars(console)
+    from kfp_sdg.cli.plain_lines import PlainLines
 
-    def run_stopped(self, partial: RunResult, block_name: str) -> None:
-        """Keep what was finished."""
-        self.stopped = (partial, block_name)
-
-
-class PlainLines(Watcher):
-    """Writes a line when a block begins, now and then while it works, and when it is done."""
-
-    def __init__(self, console: Console, every: float = LINE_SECONDS) -> None:
-        """Watch a run.
-
-        Args:
-            console: Where the lines go.
-            every: Seconds between two lines about one block; more when it takes many minutes.
-        """
-        self._console = console
-        self._every = every
-        self._index = self._total = 0
-        self._name = ""
-        self._pace: Pace | None = None
-        self._last_line = 0.0
-        self._ended = threading.Event()
-        self._ticker = threading.Thread(target=self._tick, name="kfp-sdg-progress", daemon=True)
-
-    def __enter__(self) -> Self:
-        """Begin to write."""
-        self._ticker.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Write no more."""
-        self._ended.set()
-        self._ticker.join()
-
-    def block_started(
-        self, index: int, total: int, name: str, block_type: str, rows_in: int | None
-    ) -> None:
-        """Write which block begins."""
-        self._index, self._total, self._name = index, total, name
-        self._last_line = time.monotonic()
-        given = "" if rows_in is None else f": {rows_phrase(rows_in)}"
-        self._write(Text(f"[{index}/{total}] {name} ({block_type}){given}"))
-        self._pace = Pace(rows_in, self._last_line)
-
-    def block_progress(self, rows: int, *, rejected: int, usage: Usage) -> None:
-        """Count what is done."""
-        if self._pace:
-            self._pace.advance(rows, rejected, usage)
-
-    def block_finished(self, entry: HistoryEntry) -> None:
-        """Write what came of the block."""
-        self._pace = None
-        self._write(done_line(self._index, self._total, entry))
-
-    def run_stopped(self, partial: RunResult, block_name: str) -> None:
-        """Keep what was finished, and write no more about the block."""
-        self._pace = None
-        super().run_stopped(partial, block_name)
-
-    def _tick(self) -> None:
-        """Write how far the block at work is, less often the longer it takes."""
-        while not self._ended.wait(self._every / 10):
-            pace, now = self._pace, time.monotonic()
-            if pace and now - self._last_line >= max(self._every, min(pace.seconds / 12, 60)):
-                self._last_line = now
-                place = f"[{self._index}/{self._total}] {self._name}"
-                self._write(Text(f"{place}: {self._state(pace)}"))
-
-    @staticmethod
-    def _state(pace: Pace) -> str:
-        """Return how far a block is, in words."""
-        total = "" if pace.total is None else f"/{pace.total:,}"
-        parts = [f"{pace.done:,}{total} rows", clock(pace.seconds)]
-        if pace.done:
-            parts.append(f"{rate(pace.rows_per_second)} rows/s")
-        if pace.rejected:
-            parts.append(f"{pace.rejected:,} rejected")
-        if pace.usage.completion_tokens:
-            parts.append(f"{rate(pace.tokens_per_second)} tokens/s")
-        if pace.seconds_left is not None:
-            parts.append(f"{clock(pace.seconds_left)} left")
-        return ", ".join(parts)
-
-    def _write(self, text: Text) -> None:
-        """Write a line, whatever its length."""
-        self._console.print(text, soft_wrap=True)
-
-
-class Bars(Watcher):
-    """Shows a bar for the block at work, and a line for each one that is done."""
-
-    def __init__(self, console: Console) -> None:
-        """Watch a run.
-
-        Args:
-            console: The terminal.
-        """
-        self._index = self._total = 0
-        self._lock = threading.Lock()
-        self._progress = Progress(
-            TextColumn("[dim]{task.fields[place]}[/]", markup=True),
-            TextColumn(
-                "{task.description}",
-                markup=False,
-                style="bold",
-                table_column=Column(no_wrap=True, overflow="ellipsis", max_width=_NAME_WIDTH),
-            ),
-            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=6)),
-            _PaceColumn(),
-            console=console,
-            transient=True,
-            expand=True,
-        )
-
-    def __enter__(self) -> Self:
-        """Put the bar on the screen."""
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Take the bar off the screen; the lines of finished blocks stay."""
-        self._progress.stop()
-
-    def block_started(
-        self, index: int, total: int, name: str, block_type: str, rows_in: int | None
-    ) -> None:
-        """Begin the block's bar."""
-        self._index, self._total = index, total
-        self._clear()
-        self._progress.add_task(
-            name,
-            total=rows_in,
-            place=f"\\[{index}/{total}]",
-            pace=Pace(rows_in, time.monotonic()),
-        )
-
-    def block_progress(self, rows: int, *, rejected: int, usage: Usage) -> None:
-        """Move the bar on."""
-        with self._lock:
-            for task in self._progress.tasks:
-                task.fields["pace"].advance(rows, rejected, usage)
-                self._progress.advance(task.id, rows)
-
-    def block_finished(self, entry: HistoryEntry) -> None:
-        """Replace the bar by a line."""
-        self._clear()
-        self._progress.console.print(done_line(self._index, self._total, entry), soft_wrap=True)
-
-    def _clear(self) -> None:
-        """Take the bar of the last block away."""
-        with self._lock:
-            for task in self._progress.tasks:
-                self._progress.remove_task(task.id)
-
-
-class _PaceColumn(ProgressColumn):
-    """Rows done, and behind them as much about the pace as is known."""
-
-    def render(self, task: Task) -> Text:
-        """Return the column's text for a block."""
-        pace: Pace = task.fields["pace"]
-        total = "?" if pace.total is None else compact(pace.total)
-        text = Text(f"{compact(pace.done)}/{total} rows", no_wrap=True)
-        if pace.done:
-            text.append(f"  {rate(pace.rows_per_second)}/s", style="cyan")
-        if pace.rejected:
-            text.append(f"  {compact(pace.rejected)} rejected", style="yellow")
-        if pace.usage.completion_tokens:
-            text.append(f"  {rate(pace.tokens_per_second)} tok/s", style="dim")
-        left = pace.seconds_left
-        text.append(f"  {clock(pace.seconds)}" if left is None else f"  {clock(left)} left")
-        return text
+    return PlainLines(console)
