@@ -110,10 +110,11 @@ class Journal:
             where the server gave the choices in parts.
 
         Raises:
-            StorageError: The journal's files cannot be read.
+            StorageError: The journal's files cannot be read, or it is closed.
         """
         answers: dict[int, Answer] = {}
         with self._lock:
+            self._refuse_if_closed()
             for first, segment, offset, length in self._index.find(key):
                 path = self._paths[segment]
                 try:
@@ -147,8 +148,7 @@ class Journal:
         """
         record = pack(key, first, answer)
         with self._lock:
-            if self._closed:
-                raise StorageError(f"{self.place}: the journal is closed")
+            self._refuse_if_closed()
             if self._failure is not None:
                 raise self._failure
             self._place.check()
@@ -202,6 +202,10 @@ class Journal:
                 raise
             if failure is not error:
                 logger.warning("%s", failure)
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise StorageError(f"{self.place}: the journal is closed")
 
     def _current_segment(self) -> SegmentWriter:
         """Return the segment to append to; begin one where there is none or it is full."""
