@@ -34,6 +34,12 @@ def rate(number: float) -> str:
     return f"{number:.1f}" if number >= 1 else f"{number:.2f}"
 
 
+def three_digits(number: float) -> str:
+    """Return a number with three digits: 0.052, 0.520, 5.20, 52.0, 520."""
+    decimals = 0 if number >= 100 else 1 if number >= 10 else 2 if number >= 1 else 3
+    return f"{number:.{decimals}f}"
+
+
 def clock(seconds: float) -> str:
     """Return a time span: 0.3 s, 12 s, 3 min 05 s, 2 h 07 min."""
     if seconds < 10:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from kfp_sdg.cli.numbers import clock, rows_phrase
+from kfp_sdg.cli.numbers import clock, rows_phrase, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,56 +25,92 @@ if TYPE_CHECKING:
 SAMPLE_ROWS = 5
 _SAMPLE_COLUMNS = 12
 
+_WIDE = 100
+_NAME_WIDTH = 32
+_SHORT_NAME_WIDTH = 18
+"""Columns for names, where the console has ``_WIDE`` columns and where it has not."""
+
 _ANY_WIDTH = 1000
 """Columns that any table has room in."""
 
 
-def show_summary(console: Console, result: RunResult, folder: Path) -> None:
+def show_summary(
+    console: Console, result: RunResult, folder: Path, *, seconds: float | None = None
+) -> None:
     """Print a run's books, a few of its rows, and where everything is.
 
     Args:
         console: Where it goes.
         result: What came of the run.
         folder: The output folder.
+        seconds: How long the run took, from its first block to its last. The blocks' own times
+            overlap and cannot be added.
     """
     console.print()
-    for table in books_tables(result.history, console):
+    for table in books_tables(result.history, console, seconds=seconds):
         console.print(table)
     _show_rows(console, result.rows)
     _show_places(console, result, folder)
 
 
-def books_tables(history: Sequence[HistoryEntry], console: Console) -> list[Table]:
+def books_tables(
+    history: Sequence[HistoryEntry], console: Console, *, seconds: float | None = None
+) -> list[Table]:
     """Return the table of a run: a line per block, and the sums.
 
     Columns that would be empty for every block (tokens where no model was asked) are left out.
-    Where the console is too narrow, time and tokens have a table of their own.
+    Where the console is too narrow for all, they are spread over several tables.
+
+    Args:
+        history: The blocks' books.
+        console: Where the tables go.
+        seconds: How long the run took, for the sum of the times.
     """
-    columns = [c for c in _COLUMNS if c.always or any(c.number(entry) for entry in history)]
-    table = _table(history, columns)
     wide = console.options.update(width=_ANY_WIDTH)
-    if console.measure(table, options=wide).maximum <= console.width:
-        return [table]
-    parts = ([c for c in columns if not c.cost], [c for c in columns if c.cost])
-    return [_table(history, part) for part in parts]
+    name_width = _NAME_WIDTH if console.width >= _WIDE else _SHORT_NAME_WIDTH
+
+    def drawn(columns: Sequence[_Column]) -> Table:
+        return _table(history, columns, seconds, name_width)
+
+    def fits(columns: Sequence[_Column]) -> bool:
+        return console.measure(drawn(columns), options=wide).maximum <= console.width
+
+    tables: list[list[_Column]] = [[]]
+    for group in _GROUPS:
+        columns = [c for c in group if c.always or any(c.number(entry) for entry in history)]
+        if fits([*tables[-1], *columns]):
+            tables[-1] += columns
+            continue
+        tables.append([])
+        for column in columns:
+            if tables[-1] and not fits([*tables[-1], column]):
+                tables.append([])
+            tables[-1].append(column)
+    return [drawn(columns) for columns in tables if columns]
 
 
-def _table(history: Sequence[HistoryEntry], columns: Sequence[_Column]) -> Table:
+def _table(
+    history: Sequence[HistoryEntry],
+    columns: Sequence[_Column],
+    seconds: float | None,
+    name_width: int,
+) -> Table:
     """Return a table with these columns."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_footer=True)
-    table.add_column("block", "total", overflow="fold", footer_style="bold")
+    lines = max((column.title.count("\n") for column in columns), default=0)
+    table.add_column(
+        "\n" * lines + "block", "total", overflow="fold", footer_style="bold", max_width=name_width
+    )
     for column in columns:
-        total = sum(column.number(entry) for entry in history)
         table.add_column(
-            column.title,
-            column.text(total) if column.summed else "",
+            "\n" * (lines - column.title.count("\n")) + column.title,
+            column.footer(history, seconds),
             justify="right",
             no_wrap=True,
             footer_style="bold",
         )
     for entry in history:
-        cells = [column.text(column.number(entry)) for column in columns]
-        table.add_row(Text(entry.block), *cells)
+        table.add_row(Text(entry.block), *(column.cell(entry) for column in columns))
     return table
 
 
@@ -86,6 +123,16 @@ def reasons_lines(history: Sequence[HistoryEntry]) -> list[str]:
     ]
 
 
+def retries_lines(history: Sequence[HistoryEntry]) -> list[str]:
+    """Return one line per block that asked again, with the count of each cause."""
+    return [
+        f"{entry.block}: " + ", ".join(f"{n:,} × {c}" for c, n in entry.retries_by_cause.items())
+        for entry in history
+        if entry.retries
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class _Column:
     """A column of the table of books.
 
@@ -94,26 +141,41 @@ class _Column:
         number: Takes its number from a block's books.
         always: Whether it is shown where all its numbers are 0.
         summed: Whether the sum over the blocks means anything.
-        cost: Whether it says what the block cost, in time or tokens.
         text: Writes a number.
     """
 
-    def __init__(
-        self,
-        title: str,
-        number: Callable[[HistoryEntry], float],
-        *,
-        always: bool = False,
-        summed: bool = True,
-        cost: bool = False,
-        text: Callable[[Any], str] = lambda number: f"{number:,}" if number else "-",
-    ) -> None:
-        self.title = title
-        self.number = number
-        self.always = always
-        self.summed = summed
-        self.cost = cost
-        self.text = text
+    title: str
+    number: Callable[[HistoryEntry], float]
+    always: bool = False
+    summed: bool = True
+    text: Callable[[Any], str] = lambda number: f"{number:,}" if number else "-"
+
+    def cell(self, entry: HistoryEntry) -> str:
+        """Return what stands in a block's line."""
+        return self.text(self.number(entry))
+
+    def footer(self, history: Sequence[HistoryEntry], seconds: float | None) -> str:
+        """Return what stands below all lines."""
+        return self.text(sum(map(self.number, history))) if self.summed else ""
+
+
+class _Time(_Column):
+    """How long blocks took, and the run."""
+
+    def footer(self, history: Sequence[HistoryEntry], seconds: float | None) -> str:
+        """Return how long the run took."""
+        return "" if seconds is None else self.text(seconds)
+
+
+class _Latency(_Column):
+    """Three quantiles of the time to an answer."""
+
+    def cell(self, entry: HistoryEntry) -> str:
+        """Return all three, in seconds."""
+        if not entry.latency_p50:
+            return "-"
+        quantiles = (entry.latency_p50, entry.latency_p95, entry.latency_p99)
+        return " / ".join(map(three_digits, quantiles))
 
 
 def _count(number: int) -> str:
@@ -121,17 +183,33 @@ def _count(number: int) -> str:
     return f"{number:,}"
 
 
-_COLUMNS = (
-    _Column("rows in", lambda e: e.rows_in, always=True, summed=False, text=_count),
-    _Column("added", lambda e: e.added),
-    _Column("filtered", lambda e: e.filtered),
-    _Column("rejected", lambda e: e.rejected),
-    _Column("duplicates", lambda e: e.duplicates),
-    _Column("rows out", lambda e: e.rows_out, always=True, summed=False, text=_count),
-    _Column("time", lambda e: e.seconds, always=True, text=clock, cost=True),
-    _Column("requests", lambda e: e.requests, cost=True),
-    _Column("tokens in", lambda e: e.prompt_tokens, cost=True),
-    _Column("tokens out", lambda e: e.completion_tokens, cost=True),
+def _waited(number: float) -> str:
+    """Return a time that may be none."""
+    return clock(number) if number else "-"
+
+
+_GROUPS = (
+    (
+        _Column("rows in", lambda e: e.rows_in, always=True, summed=False, text=_count),
+        _Column("added", lambda e: e.added),
+        _Column("filtered", lambda e: e.filtered),
+        _Column("rejected", lambda e: e.rejected),
+        _Column("duplicates", lambda e: e.duplicates),
+        _Column("rows out", lambda e: e.rows_out, always=True, summed=False, text=_count),
+    ),
+    (
+        _Time("time", lambda e: e.seconds, always=True, text=clock),
+        _Column("requests", lambda e: e.requests),
+        _Column("retries", lambda e: e.retries),
+        _Column("from\njournal", lambda e: e.journal_hits),
+        _Column("tokens\nin", lambda e: e.prompt_tokens),
+        _Column("tokens\nout", lambda e: e.completion_tokens),
+    ),
+    (
+        _Column("parse\nfailures", lambda e: e.rejected_by_reason.get("parse", 0)),
+        _Latency("latency in s\np50 / p95 / p99", lambda e: e.latency_p50, summed=False),
+        _Column("waited for\na place", lambda e: round(e.wait_seconds, 1), text=_waited),
+    ),
 )
 
 
@@ -171,6 +249,8 @@ def _show_places(console: Console, result: RunResult, folder: Path) -> None:
         count = sum(table.num_rows for table in result.rejected.values())
         places.append(("rejected", f"{folder / REJECTED}  ({rows_phrase(count)})"))
         places.extend(("", line) for line in reasons_lines(result.history))
+    for number, line in enumerate(retries_lines(result.history)):
+        places.append(("" if number else "retried", line))
     places.append(
         (
             "read it",

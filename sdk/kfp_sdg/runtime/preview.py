@@ -39,12 +39,8 @@ def block_preview(entry: HistoryEntry, rows: pa.Table, rejected: pa.Table) -> st
         "rows out": entry.rows_out,
     }
     parts = [f"# {_escaped(entry.block)}", _escaped(entry.type), _counts_table(counts)]
-    if entry.requests:
-        model = f"model {_escaped(entry.model)}, " if entry.model else ""
-        parts.append(
-            f"Teacher: {model}{entry.requests:,} requests, {entry.prompt_tokens:,} prompt tokens, "
-            f"{entry.completion_tokens:,} completion tokens."
-        )
+    if entry.requests or entry.retries or entry.journal_hits:
+        parts.append(_teacher_line(entry))
     parts.append(f"{entry.seconds:.1f} seconds.")
     parts += _rows_section(rows)
     if rejected.num_rows:
@@ -61,6 +57,26 @@ def dataset_preview(title: str, rows: pa.Table) -> str:
     """
     counts = {"rows": rows.num_rows, "columns": rows.num_columns}
     return "\n\n".join([f"# {_escaped(title)}", _counts_table(counts), *_rows_section(rows)]) + "\n"
+
+
+def _teacher_line(entry: HistoryEntry) -> str:
+    """Return what the block asked of the teacher, and what that took."""
+    model = f"model {_escaped(entry.model)}, " if entry.model else ""
+    text = (
+        f"Teacher: {model}{entry.requests:,} requests, {entry.prompt_tokens:,} prompt tokens, "
+        f"{entry.completion_tokens:,} completion tokens"
+    )
+    if entry.latency_p50:
+        text += (
+            f"; latency p50 {entry.latency_p50:.2f} s, p95 {entry.latency_p95:.2f} s, "
+            f"p99 {entry.latency_p99:.2f} s"
+        )
+    if entry.retries:
+        causes = ", ".join(f"{n:,} × {cause}" for cause, n in entry.retries_by_cause.items())
+        text += f"; {entry.retries:,} retries ({_escaped(causes)})"
+    if entry.journal_hits:
+        text += f"; {entry.journal_hits:,} requests answered from the journal"
+    return text + "."
 
 
 def _rows_section(rows: pa.Table) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.blocks.catalog import block_class, load_plugins
-from kfp_sdg.engine import Observer, run_block
+from kfp_sdg.engine import run_block
 from kfp_sdg.errors import BlockError
 from kfp_sdg.runtime.artifacts import read_artifact, write_artifact, write_text
 from kfp_sdg.runtime.console import plain_console, say
@@ -21,7 +21,6 @@ from kfp_sdg.spec.model import BlockSpec, PipelineSpec
 if TYPE_CHECKING:
     from kfp_sdg.runtime.artifacts import Artifact, MetricsArtifact
     from kfp_sdg.storage import HistoryEntry
-    from kfp_sdg.teacher import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,19 @@ def run_custom_task(*, block_type: str, config: str, **inputs: Any) -> None:
 
 
 def metrics_of(entry: HistoryEntry) -> dict[str, float]:
-    """Return the numbers of a block's books that a dashboard shows, by their names."""
+    """Return the numbers of a block's books that a dashboard shows, by their names.
+
+    Args:
+        entry: The books.
+
+    Returns:
+        Under the names they have in the books, in rows: ``rows_in``, ``rows_out``, ``added``,
+        ``filtered``, ``duplicates``, ``rejected``, and ``parse_failures``, the rejected ones whose
+        answer could not be parsed; in requests: ``requests``, ``journal_hits``, ``retries``, and
+        ``retries_<cause>`` for each cause that occurred ("retries_429"); in tokens:
+        ``prompt_tokens``, ``completion_tokens``; in seconds: ``wait_seconds``, ``latency_p50``,
+        ``latency_p95``, ``latency_p99``, ``seconds``.
+    """
     return {
         "rows_in": entry.rows_in,
         "rows_out": entry.rows_out,
@@ -136,23 +147,19 @@ def metrics_of(entry: HistoryEntry) -> dict[str, float]:
         "filtered": entry.filtered,
         "duplicates": entry.duplicates,
         "rejected": entry.rejected,
+        "parse_failures": entry.rejected_by_reason.get("parse", 0),
         "requests": entry.requests,
         "prompt_tokens": entry.prompt_tokens,
         "completion_tokens": entry.completion_tokens,
+        "retries": entry.retries,
+        **{f"retries_{cause}": count for cause, count in entry.retries_by_cause.items()},
+        "journal_hits": entry.journal_hits,
+        "wait_seconds": round(entry.wait_seconds, 3),
+        "latency_p50": round(entry.latency_p50, 4),
+        "latency_p95": round(entry.latency_p95, 4),
+        "latency_p99": round(entry.latency_p99, 4),
         "seconds": round(entry.seconds, 3),
     }
-
-
-class _Lines(Observer):
-    """Prints a block's progress as lines."""
-
-    def __init__(self, progress: PlainProgress) -> None:
-        self._progress = progress
-
-    def block_progress(
-        self, index: int, *, arrived: int, done: int, rejected: int, usage: Usage
-    ) -> None:
-        self._progress.advance(done, rejected=rejected, usage=usage)
 
 
 def _run(task: TaskInputs, teacher: TeacherInputs, block_type: str, config: dict[str, Any]) -> None:
@@ -161,9 +168,11 @@ def _run(task: TaskInputs, teacher: TeacherInputs, block_type: str, config: dict
     pipe = PipelineSpec((block,), decode_files(task.files, block_name=task.block_name))
     rows, history = read_artifact(task.rows)
     say(f"{task.block_name}: {rows.num_rows:,} rows in")
-    lines = _Lines(PlainProgress(task.block_name, rows.num_rows))
-    with teacher.context(task.block_name, max_rejected=task.max_rejected) as context:
-        outcome = run_block(block, pipe, rows, context, observer=lines)
+    progress = PlainProgress()
+    with teacher.context(
+        task.block_name, max_rejected=task.max_rejected, outage_watcher=progress
+    ) as context:
+        outcome = run_block(block, pipe, rows, context, observer=progress)
     entry, history = outcome.entry, (*history, outcome.entry)
     write_artifact(task.output_rows, outcome.rows, history)
     write_artifact(task.rejected_rows, outcome.rejected, history)

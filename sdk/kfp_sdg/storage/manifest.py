@@ -35,8 +35,8 @@ class HistoryEntry:
         completion_tokens: Tokens the teacher wrote for them.
         retries: How often a request was asked again.
         retries_by_cause: How many of them for each cause: "429", "timeout", "unreachable".
-        journal_hits: Answers taken from the journal of an earlier run. They cost nothing, so they
-            are not among the requests and their tokens.
+        journal_hits: Requests that were answered from the journal of an earlier run. They cost
+            nothing, so they are not among ``requests``.
         wait_seconds: Seconds that requests waited for a place in flight, summed over requests.
         latency_p50: Seconds from sending a request to the end of its answer, which half of the
             requests did not exceed; 0 where nothing was asked. Retries are not part of it.

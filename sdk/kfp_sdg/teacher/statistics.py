@@ -39,7 +39,7 @@ class RequestStatistics:
 
     Attributes:
         usage: What the answers of this run cost.
-        journal_hits: Answers that were taken from the journal; they cost nothing, and are in
+        journal_hits: Requests that were answered from the journal; they cost nothing, and are in
             neither ``usage`` nor the latencies.
         retries: How often a request was asked again, by the cause: "429", "500", "timeout",
             "broken", "unreachable", "malformed".
@@ -73,7 +73,7 @@ class RequestStatistics:
         self.waited += seconds
 
     def note_journal_hit(self) -> None:
-        """Count an answer that was taken from the journal."""
+        """Count a request that was answered from the journal."""
         self.journal_hits += 1
 
     def latency(self, quantile: float) -> float:
