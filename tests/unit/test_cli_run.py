@@ -136,6 +136,14 @@ def test_the_line_that_is_printed_reads_the_rows(capsys: pytest.CaptureFixture[s
         (["--teacher-url", "http://me:secret@host"], "KFP_SDG_API_KEY"),
         (["--teacher-endpoint", "m"], "ID=URL"),
         (["--max-concurrency", "0"], "--max-concurrency"),
+        (["--max-rejected", "5,5"], "'5,5' does not say how many rows"),
+        (["--max-rejected", "-1"], "'-1' does not say how many rows"),
+        (["--max-rejected", "101%"], "'101%' does not say how many rows"),
+        (["--teacher-patience", "-1"], "--teacher-patience"),
+        (["--teacher-timeout", "0"], "--teacher-timeout"),
+        (["--checkpoint", "x", "--no-checkpoint"], "give one of them"),
+        (["--checkpoint", "out/rejected"], "lie in each other"),
+        (["--log-format", "xml"], "--log-format"),
         (["--plugin", "no_such_module"], "no_such_module"),
         (["--runner", "spark"], "--runner"),
     ],
@@ -239,7 +247,7 @@ def test_what_was_finished_before_a_failure_is_kept_and_told(
 def test_an_interrupted_run_ends_in_order_and_keeps_what_was_finished(
     folder: Path, number: signal.Signals
 ) -> None:
-    with StubTeacher(latency=60) as stub:
+    with StubTeacher(latency=5) as stub:
         arguments = ["run", "ask_p.yaml", "--input", "rows.jsonl", "--output", "out"]
         process = subprocess.Popen(
             [sys.executable, "-m", "kfp_sdg.cli", *arguments, "--teacher-url", stub.url],
@@ -257,7 +265,8 @@ def test_an_interrupted_run_ends_in_order_and_keeps_what_was_finished(
             told += line
         process.send_signal(number)
         _, rest = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert rest.rstrip().endswith("Interrupted.")
+    ended = (143, "Stopped by SIGTERM.") if number == signal.SIGTERM else (130, "Interrupted.")
+    assert process.returncode == ended[0]
+    assert rest.rstrip().endswith(ended[1])
     assert "Traceback" not in rest
     assert read_run(folder / "out/partial").rows.num_rows == len(ROWS)

@@ -32,10 +32,11 @@ def test_progress_is_read_as_the_runtime_prints_it(capsys) -> None:
     from kfp_sdg.runtime.progress import PlainProgress
     from kfp_sdg.teacher import Usage
 
-    progress = PlainProgress("gen: q", 4000, every=0)
-    progress.advance(1200, rejected=0, usage=Usage())
-    progress.advance(100, rejected=3, usage=Usage())
-    progress.advance(10, rejected=0, usage=Usage(completion_tokens=5000))
+    progress = PlainProgress(every=0)
+    progress.block_started(1, 1, "gen: q", "LLMBlock", 4000)
+    for done, rejected, tokens in ((1200, 0, 0), (100, 3, 0), (10, 0, 5000)):
+        usage = Usage(completion_tokens=tokens)
+        progress.block_progress(1, arrived=0, done=done, rejected=rejected, usage=usage)
     lines = [f"    {line}\n" for line in capsys.readouterr().out.splitlines()]
     assert list(LocalLog().events(lines)) == [
         TaskProgress(1200, 0, 0),
@@ -103,3 +104,18 @@ def test_what_kfps_executor_says_about_itself_is_no_part_of_the_tasks_log() -> N
         "  an indented line of a block",
         "error: no such column",
     ]
+
+
+def test_a_teacher_that_is_away_is_told_of_as_the_task_tells_it(capsys) -> None:
+    from kfp_sdg.runtime.progress import PlainProgress
+
+    progress = PlainProgress(outage_every=0)
+    progress.waiting("http://h/v1", "connection refused", 599.6)
+    progress.back("http://h/v1")
+    lines = [f"    {line}\n" for line in capsys.readouterr().out.splitlines()]
+    away, back = LocalLog().events(lines)
+    assert away == TaskWarning(
+        "teacher at http://h/v1: connection refused; waiting for it, 10:00 left"
+    )
+    assert isinstance(back, TaskWarning)
+    assert back.message.startswith("teacher at http://h/v1: back")

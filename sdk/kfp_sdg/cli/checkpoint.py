@@ -16,7 +16,7 @@ from kfp_sdg.errors import SpecError, StorageError
 from kfp_sdg.storage import places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from kfp_sdg.teacher.journal import Journal
 
@@ -65,8 +65,12 @@ def choose_checkpoint(place: str | None, output: Path) -> Checkpoint:
 
 
 @contextmanager
-def opened(checkpoint: Checkpoint | None) -> Iterator[Journal | None]:
+def opened(checkpoint: Checkpoint | None, tell: Callable[[str], None]) -> Iterator[Journal | None]:
     """Open the journal of a run in this process, and say what an earlier run left in it.
+
+    Args:
+        checkpoint: The checkpoint.
+        tell: Says it.
 
     Yields:
         The journal; None where there is no checkpoint.
@@ -86,19 +90,30 @@ def opened(checkpoint: Checkpoint | None) -> Iterator[Journal | None]:
     except StorageError as error:
         raise _mistake(str(error)) from error
     with journal:
-        _say_resuming(checkpoint, journal.kept)
+        if journal.kept:
+            tell(_resuming(checkpoint, journal.kept))
         yield journal
 
 
-def prepare_for_tasks(checkpoint: Checkpoint | None) -> None:
+def prepare_for_tasks(checkpoint: Checkpoint | None, tell: Callable[[str], None]) -> None:
     """Make sure that tasks can keep their answers, and say what an earlier run left there.
 
     Each task has a journal in a folder of its own.
 
+    Args:
+        checkpoint: The checkpoint.
+        tell: Says it.
+
     Raises:
         StorageError: They cannot; with the exit code of the user's mistakes.
     """
-    if checkpoint is None or places.is_url(checkpoint.place):
+    if checkpoint is None:
+        return
+    if places.is_url(checkpoint.place):
+        try:
+            places.file_system(checkpoint.place)
+        except StorageError as error:
+            raise _mistake(str(error)) from error
         return
     try:
         os.makedirs(checkpoint.place, exist_ok=True)
@@ -110,9 +125,11 @@ def prepare_for_tasks(checkpoint: Checkpoint | None) -> None:
     if _is_journal(Path(checkpoint.place)):
         raise _mistake(_OTHER_RUNNER.format(place=checkpoint.place, runner="engine"))
     try:
-        _say_resuming(checkpoint, _count(_of_tasks(checkpoint)))
+        count = _count(_of_tasks(checkpoint))
     except StorageError as error:
         raise _mistake(str(error)) from error
+    if count:
+        tell(_resuming(checkpoint, count))
 
 
 def tell_kept(checkpoint: Checkpoint | None) -> None:
@@ -181,13 +198,12 @@ def _count(journals: Iterable[Path]) -> int:
     return count
 
 
-def _say_resuming(checkpoint: Checkpoint, count: int) -> None:
-    if count:
-        verb = "is" if count == 1 else "are"
-        say(
-            f"Resuming from {checkpoint.place}: {answers_phrase(count)} of an earlier run {verb} "
-            "there."
-        )
+def _resuming(checkpoint: Checkpoint, count: int) -> str:
+    """Return what is said of the answers that are there."""
+    verb = "is" if count == 1 else "are"
+    return (
+        f"Resuming from {checkpoint.place}: {answers_phrase(count)} of an earlier run {verb} there."
+    )
 
 
 def _mistake(message: str) -> StorageError:

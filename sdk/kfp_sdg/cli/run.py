@@ -34,6 +34,14 @@ class Runner(StrEnum):
     KFP = "kfp"
 
 
+class LogFormat(StrEnum):
+    """How a run shows how far it is."""
+
+    RICH = "rich"
+    PLAIN = "plain"
+    JSON = "json"
+
+
 def run_command(
     pipeline: PipelineArgument,
     rows: Annotated[
@@ -150,8 +158,8 @@ def run_command(
         typer.Option(
             metavar="DIR|URL",
             help="Where every answer is kept as soon as it is there, so that the same command goes "
-            "on after a failure. Not given: OUTPUT/checkpoint, which goes when the run has "
-            "succeeded; one that is given stays.",
+            "on after a failure. Not given: the folder checkpoint in that of --output, removed "
+            "when the run has succeeded; one that is given stays.",
             rich_help_panel=_FAILURES,
         ),
     ] = None,
@@ -173,7 +181,7 @@ def run_command(
         ),
     ] = "5%",
     teacher_patience: Annotated[
-        float | None,
+        int | None,
         typer.Option(
             metavar="SECONDS",
             min=0,
@@ -183,14 +191,22 @@ def run_command(
         ),
     ] = None,
     teacher_timeout: Annotated[
-        float,
+        int,
         typer.Option(
             metavar="SECONDS",
-            min=0.001,
+            min=1,
             help="How long one answer may take before it is asked for again.",
             rich_help_panel=_FAILURES,
         ),
     ] = DEFAULT_TIMEOUT,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(
+            help="How the run shows how far it is. Not given: rich in a terminal, plain elsewhere. "
+            "json: one object per line, for machines.",
+            show_default=False,
+        ),
+    ] = None,
     plugin: PluginOption = None,
     config_root: ConfigRootOption = None,
     debug: DebugOption = False,
@@ -205,11 +221,13 @@ def run_command(
     """
     from kfp_sdg.cli.checkpoint import choose_checkpoint
     from kfp_sdg.cli.runners import RunOrder
+    from kfp_sdg.engine.tolerance import Tolerance
 
     if no_checkpoint and checkpoint is not None:
         raise typer.BadParameter(
             "--checkpoint asks for one; give one of them", param_hint="--no-checkpoint"
         )
+    Tolerance.read(max_rejected)
     choice = choose_teacher(
         teacher,
         teacher_url,
@@ -234,36 +252,37 @@ def run_command(
         constrain=choice.embedded if constrain is None else constrain,
         plugins=tuple(plugin or ()),
     )
-    _carry_out(order, runner)
+    _carry_out(order, runner, log_format)
 
 
-def _carry_out(order: RunOrder, runner: Runner) -> None:
+def _carry_out(order: RunOrder, runner: Runner, log_format: LogFormat | None) -> None:
     """Run a pipeline while somebody watches, keep what comes of it, and show it."""
     from kfp_sdg.cli.checkpoint import discard, tell_kept
     from kfp_sdg.cli.console import error_console, output_console, say
     from kfp_sdg.cli.notices import logged_warnings, show_warnings
-    from kfp_sdg.cli.progress import Bars, PlainLines
+    from kfp_sdg.cli.progress import watcher_for
     from kfp_sdg.cli.runners import ended_in_order, keep_partial, run_here, run_on_kfp
     from kfp_sdg.cli.summary import show_summary
 
-    show_warnings(order.spec.warnings)
     console = error_console()
-    watcher = Bars(console) if console.is_terminal else PlainLines(console)
+    watcher = watcher_for(log_format, console)
+    show_warnings(order.spec.warnings)
 
-    def warn(message: str) -> None:
-        say(message, label="Warning", console=console)
+    def tell(message: str) -> None:
+        say(message, console=console)
 
     carry_out = run_here if runner is Runner.ENGINE else run_on_kfp
-    try:
-        with ended_in_order(), logged_warnings(warn), watcher:
-            result = carry_out(order, watcher)
-    except BaseException as error:
-        keep_partial(watcher, order.output)
-        tell_kept(order.checkpoint)
-        _note_place(error, order.spec)
-        raise
-    discard(order.checkpoint)
-    show_summary(output_console(), result, order.output)
+    with ended_in_order():
+        try:
+            with logged_warnings(watcher.warn), watcher:
+                result = carry_out(order, watcher, tell)
+        except BaseException as error:
+            keep_partial(watcher, order.output)
+            tell_kept(order.checkpoint)
+            _note_place(error, order.spec)
+            raise
+        discard(order.checkpoint)
+    show_summary(output_console(), result, order.output, seconds=watcher.seconds)
 
 
 def _note_place(error: BaseException, spec: PipelineSpec) -> None:

@@ -19,7 +19,7 @@ from kfp_sdg.runtime.artifacts import read_place
 from kfp_sdg.runtime.signals import terminated_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import pyarrow as pa
@@ -65,19 +65,20 @@ class RunOrder:
     plugins: tuple[str, ...]
 
 
-def run_here(order: RunOrder, watcher: Watcher) -> RunResult:
+def run_here(order: RunOrder, watcher: Watcher, tell: Callable[[str], None]) -> RunResult:
     """Run a pipeline in this process and write its results.
 
     Args:
         order: What to run.
         watcher: Who shows how far it is.
+        tell: Shows what is to be known beforehand.
 
     Raises:
         SdgError: It cannot be run; the watcher has what was finished until then.
     """
     table, earlier = _input(order)
     with (
-        opened(order.checkpoint) as journal,
+        opened(order.checkpoint, tell) as journal,
         started(order.teacher) as choice,
         connected(choice, journal=journal, outage_watcher=watcher) as teachers,
     ):
@@ -87,12 +88,13 @@ def run_here(order: RunOrder, watcher: Watcher) -> RunResult:
     return result
 
 
-def run_on_kfp(order: RunOrder, watcher: Watcher) -> RunResult:
+def run_on_kfp(order: RunOrder, watcher: Watcher, tell: Callable[[str], None]) -> RunResult:
     """Compile a pipeline, run it through KFP's local runner and write its results.
 
     Args:
         order: What to run.
         watcher: Who shows how far it is.
+        tell: Shows what is to be known beforehand.
 
     Raises:
         SdgError: It cannot be run; the watcher has what was finished until then.
@@ -100,7 +102,7 @@ def run_on_kfp(order: RunOrder, watcher: Watcher) -> RunResult:
     from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
 
     table, _ = _input(order)
-    prepare_for_tasks(order.checkpoint)
+    prepare_for_tasks(order.checkpoint, tell)
     with started(order.teacher) as choice:
         with connected(choice) as teachers:  # what cannot work is found before the first task
             context = _context(order, choice, teachers)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kfp_sdg.teacher.outage import OutageWatcher
 
 EMBEDDED = "embedded"
-DEFAULT_TIMEOUT = 600.0
+DEFAULT_TIMEOUT = 600
 """Seconds that an answer may take."""
 
 
@@ -42,8 +42,8 @@ class TeacherChoice:
     model_path: str | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)
     max_concurrency: int | None = None
-    patience: float | None = None
-    timeout: float = DEFAULT_TIMEOUT
+    patience: int | None = None
+    timeout: int = DEFAULT_TIMEOUT
     model_id: str | None = None
     model_family: str | None = None
 
@@ -54,8 +54,8 @@ def choose_teacher(
     endpoints: Iterable[str],
     max_concurrency: int | None = None,
     *,
-    patience: float | None = None,
-    timeout: float = DEFAULT_TIMEOUT,
+    patience: int | None = None,
+    timeout: int = DEFAULT_TIMEOUT,
 ) -> TeacherChoice:
     """Read the teacher options.
 

@@ -6,7 +6,6 @@ artifacts. The result is the same as the engine's.
 
 from __future__ import annotations
 
-import math
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,8 +51,8 @@ class LocalRunOptions:
     num_instructions_to_generate: int | None = None
     max_num_tokens: int = 4096
     max_concurrency: int | None = None
-    teacher_patience: float | None = None
-    teacher_timeout: float = 600.0
+    teacher_patience: int | None = None
+    teacher_timeout: int = 600
     checkpoint: str | None = None
     max_rejected: str = "5%"
     constrain: bool = False
@@ -66,7 +65,6 @@ class LocalRunOptions:
             compiled: The pipeline.
             input_uri: Where the first rows are.
         """
-        patience = self.teacher_patience
         values = {
             "input_uri": input_uri,
             "teacher_url": self.teacher_url or next(iter(self.teacher_endpoints.values()), ""),
@@ -76,8 +74,8 @@ class LocalRunOptions:
             "num_instructions_to_generate": self.num_instructions_to_generate,
             "max_num_tokens": self.max_num_tokens,
             "max_concurrency": self.max_concurrency,
-            "teacher_patience": patience if patience is None else math.ceil(patience),
-            "teacher_timeout": math.ceil(self.teacher_timeout),
+            "teacher_patience": self.teacher_patience,
+            "teacher_timeout": self.teacher_timeout,
             "checkpoint_uri": None if self.checkpoint is None else _address(self.checkpoint),
             "max_rejected": self.max_rejected,
             "constrain": self.constrain,

@@ -25,6 +25,8 @@ _FINISHED = re.compile(_RUNNER.pattern + r"Task '([^']+)' finished with status (
 _PROGRESS = re.compile(
     r".*: ([\d,]+)/[\d,]+ rows(?:, ([\d,]+) rejected)?(?:, ([\d,]+) tokens)?$", re.DOTALL
 )
+# Those about a teacher that is away.
+_OUTAGE = re.compile(r"teacher at \S+: .*")
 # What KFP's executor says before a task's own first line: its input as JSON, over many lines.
 _EXECUTOR = re.compile(r"\[KFP Executor [^\]]* INFO\]: ")
 _OF_A_DUMP = ("{", " ", "}")
@@ -107,6 +109,8 @@ class LocalLog:
         self.lines.append(line)
         if line.startswith(WARNING):
             yield TaskWarning(line.removeprefix(WARNING))
+        elif _OUTAGE.match(line):
+            yield TaskWarning(line)
         elif progress := _PROGRESS.match(line):
             yield TaskProgress(*(_number(text) for text in progress.groups()))
 
