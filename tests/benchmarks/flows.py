@@ -146,12 +146,12 @@ def write(folder: Path, flow: str, count: int, n: int = 1) -> None:
     prompts = {"ask": ASK} | ({"judge": JUDGE} if flow == "B" else {})
     blocks = [prompt.as_block(name, n if name == "ask" else 1) for name, prompt in prompts.items()]
     blocks += [_KEEP] if flow == "B" else []
-    pipeline = {"version": "1.0", "blocks": blocks}
+    pipeline: dict[str, object] = {"version": "1.0", "blocks": blocks}
     configs = {name: prompt.as_config() for name, prompt in prompts.items()}
     for name, content in {"pipeline": pipeline, **configs}.items():
         # JSON is YAML; the peers' loaders read it as such.
         (folder / f"{name}.yaml").write_text(json.dumps(content), encoding="utf-8")
-    plain = {
+    plain: dict[str, dict[str, object]] = {
         name: {
             "template": prompt.text,
             "start_tags": prompt.start_tags,

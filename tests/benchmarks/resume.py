@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.systems import System
     from benchmarks.tables import Report
 
-LIMIT = 120.0  # seconds for a run; a peer that hangs on resuming is killed then
+LIMIT = 60.0  # seconds for a run; a peer that hangs on resuming is killed then
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,19 @@ class Resumed:
         system: Its name.
         killed_at: Answers that the first run had asked for when it was killed.
         resumed: Answers that the second run asked for.
-        waste: Answers of both beyond those that one undisturbed run needs, as a share of these.
+        waste: Answers of both beyond those that one undisturbed run needs, as a share of these;
+            None where the second run failed.
         rows: Rows that came out of the second run, None where it failed.
-        third: Answers that a third run asked for, when all was done.
+        third: Answers that a third run asked for, when all was done; None where the second failed.
         problem: What went wrong in the second or third run.
     """
 
     system: str
     killed_at: int
     resumed: int
-    waste: float
+    waste: float | None
     rows: int | None
-    third: int
+    third: int | None
     problem: str
 
 
@@ -69,9 +70,9 @@ def bench(
                 result.system,
                 str(result.killed_at),
                 str(result.resumed),
-                f"{result.waste:+.1%}",
+                "-" if result.waste is None else f"{result.waste:+.1%}",
                 "-" if result.rows is None else str(result.rows),
-                str(result.third),
+                "-" if result.third is None else str(result.third),
             )
             for result in results
         ],
@@ -106,16 +107,10 @@ def _measure(system: System, scenario: Scenario, server: ServerProcess, folder: 
     second, resumed = go()
     rows = system.rows(place, second.output)
     problem = problem_of(second, rows, expected)
+    if second.code:
+        return Resumed(system.name, killed_at, resumed, None, None, None, problem)
     last, third = go()
-    if not problem:
-        again = problem_of(last, system.rows(place, last.output), expected)
-        problem = again and f"third run: {again}"
-    return Resumed(
-        system=system.name,
-        killed_at=killed_at,
-        resumed=resumed,
-        waste=(killed_at + resumed) / scenario.answers - 1,
-        rows=rows,
-        third=third,
-        problem=problem,
-    )
+    again = problem_of(last, system.rows(place, last.output), expected)
+    waste = (killed_at + resumed) / scenario.answers - 1
+    problem = problem or (again and f"third run: {again}")
+    return Resumed(system.name, killed_at, resumed, waste, rows, third, problem)

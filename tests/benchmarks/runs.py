@@ -59,6 +59,10 @@ class Figures:
     server_cpu: float
     timeline: tuple[float, ...]
 
+    def times(self, other: Figures) -> float | None:
+        """Return the span in spans of another run; None where one of them failed."""
+        return None if self.problem or other.problem else self.span / other.span
+
     def as_dict(self) -> dict[str, Any]:
         """Return the figures for JSON."""
         return asdict(self)
@@ -97,7 +101,8 @@ def _measure(system: System, scenario: Scenario, server: ServerProcess, folder: 
     expected = flows.expected_rows(scenario.flow, scenario.rows, scenario.n)
     problem = problem_of(cost, system.rows(folder, cost.output), expected)
     stats = server.stats()
-    span = stats["span"] or float("nan")
+    span = stats["span"]
+    per_second = 1 / span if span else 0.0
     thousands = scenario.answers / 1000
     start = cost.cpu_until(stats["first"]) if stats["first"] else cost.cpu
     return Figures(
@@ -106,8 +111,8 @@ def _measure(system: System, scenario: Scenario, server: ServerProcess, folder: 
         wall=cost.wall,
         span=span,
         utilisation=stats["utilisation"],
-        rows_per_second=scenario.rows / span,
-        requests_per_second=stats["requests"] / span,
+        rows_per_second=scenario.rows * per_second,
+        requests_per_second=stats["requests"] * per_second,
         requests=stats["requests"],
         answers=stats["answers"],
         most_in_flight=stats["most_in_flight"],
@@ -115,7 +120,7 @@ def _measure(system: System, scenario: Scenario, server: ServerProcess, folder: 
         cpu_after_start=(cost.cpu - start) / thousands,
         pss=cost.pss,
         rss=cost.rss,
-        server_cpu=stats["cpu"] / span,
+        server_cpu=stats["cpu"] * per_second,
         timeline=tuple(stats["timeline"]),
     )
 

@@ -57,20 +57,25 @@ def _show(report: Report, scenario: Scenario, figures: Sequence[Figures]) -> Non
     for figure in figures:
         settled = settled_after(figure.timeline, plateau)
         kept.append(figure.as_dict() | {"settled_after": settled})
-        cells.append(
-            [
-                figure.system,
-                f"{figure.utilisation:.1%}",
-                f"{figure.rows_per_second:.0f}",
-                f"{figure.span / figures[0].span:.2f}",
-                "never" if settled is None else f"{settled:.1f}",
-                str(figure.most_in_flight),
-                f"{figure.cpu:.2f}",
-            ]
-        )
+        cells.append(_line(figure, figures[0], settled))
         if figure.problem:
             report.warn(f"{figure.system}: {figure.problem}")
     report.add(f"Unknown slots: {scenario.title}", _COLUMNS, cells, kept, _NOTE)
+
+
+def _line(figures: Figures, ours: Figures, settled: float | None) -> list[str]:
+    if figures.problem:
+        return [f"{figures.system}: failed", *[""] * (len(_COLUMNS) - 1)]
+    times = figures.times(ours)
+    return [
+        figures.system,
+        f"{figures.utilisation:.1%}",
+        f"{figures.rows_per_second:.0f}",
+        "" if times is None else f"{times:.2f}",
+        "never" if settled is None else f"{settled:.1f}",
+        str(figures.most_in_flight),
+        f"{figures.cpu:.2f}",
+    ]
 
 
 def _plateau(timeline: Sequence[float]) -> float:

@@ -32,13 +32,8 @@ if TYPE_CHECKING:
 
 try:
     import orjson
-
-    loads, dumps = orjson.loads, orjson.dumps
 except ImportError:
-    loads = json.loads
-
-    def dumps(value: Any) -> bytes:
-        return json.dumps(value).encode()
+    orjson = None  # type: ignore[assignment]  # the mark that it is not there
 
 
 ITEM = re.compile(r"Item (\d+)\.")
@@ -143,6 +138,8 @@ class Server:
         """Answer any request."""
         path = request.path
         if path.endswith("/completions"):
+            if request.method != "POST":
+                return web.Response(status=405)
             return await self._answer(request, chat="/chat/" in path)
         if path.endswith("/models"):
             return _json({"object": "list", "data": [{"id": "stub", "object": "model"}]})
@@ -151,7 +148,7 @@ class Server:
         if path == "/stats":
             return _json(self.slots.stats())
         if path == "/reset":
-            changes = loads(await request.read() or b"{}")
+            changes = _read(await request.read() or b"{}")
             self.slots = Slots(replace(self.slots.settings, **changes))
             return _json(asdict(self.slots.settings))
         if path == "/health":
@@ -160,7 +157,10 @@ class Server:
 
     async def _answer(self, request: web.BaseRequest, *, chat: bool) -> web.Response:
         now = time.monotonic()
-        body = loads(await request.read())
+        try:
+            body = _read(await request.read())
+        except ConnectionResetError:  # a client that was killed while it sent
+            return web.Response(status=400)
         prompts, n = _prompts(body, chat=chat), body.get("n") or 1
         slots, count = self.slots, len(prompts) * n
         slots.requests += 1
@@ -181,8 +181,13 @@ class Server:
         return self.slots.settings.judge_factor if JUDGE_MARK in prompt else 1.0
 
 
+def _read(text: bytes) -> Any:
+    return orjson.loads(text) if orjson else json.loads(text)
+
+
 def _json(value: Any) -> web.Response:
-    return web.Response(body=dumps(value), content_type="application/json")
+    body = orjson.dumps(value) if orjson else json.dumps(value).encode()
+    return web.Response(body=body, content_type="application/json")
 
 
 def _prompts(body: dict[str, Any], *, chat: bool) -> list[str]:

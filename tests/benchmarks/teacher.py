@@ -21,17 +21,18 @@ COLUMNS = (
     "system",
     "busy",
     "rows/s",
-    "requests/s",
+    "req/s",
     "× time",
     "whole s",
-    "CPU s/1,000",
-    "without start",
-    "peak MB",
-    "server CPU",
+    "CPU s",
+    "w/o start",
+    "MB",
+    "server",
 )
 _NOTE = (
     "busy: slot seconds used, of all from first request to last answer. × time: that span, in "
-    "spans of kfp-sdg. CPU: of all processes, per 1,000 answers."
+    "spans of kfp-sdg. CPU s: of all processes, per 1,000 answers; w/o start: from the first "
+    "request on. MB: peak PSS. server: share of a core that the server itself used."
 )
 
 
@@ -64,9 +65,9 @@ def _show(
     ours = figures[0]
     blank = [""] * (len(COLUMNS) - 3)
     cells = [["(best possible)", f"{best:.1%}", f"{scenario.rows / seconds:.0f}", *blank]]
-    cells += [line(figure, ours) for figure in figures]
+    cells += [_line(figure, ours) for figure in figures]
     cells += [[f"{peer.name}: not installed", *[""] * (len(COLUMNS) - 1)] for peer in missing]
-    kept = [figure.as_dict() | {"ratio": figure.span / ours.span} for figure in figures]
+    kept = [figure.as_dict() | {"times": figure.times(ours)} for figure in figures]
     kept += [{"system": peer.name, "problem": peer.why} for peer in missing]
     optimum = {"system": "optimum", "utilisation": best, "span": seconds}
     report.add(scenario.title, COLUMNS, cells, [optimum, *kept], _NOTE)
@@ -77,16 +78,17 @@ def _show(
         report.warn(f"{peer.name} is not installed: {peer.why}")
 
 
-def line(figures: Figures, ours: Figures) -> list[str]:
+def _line(figures: Figures, ours: Figures) -> list[str]:
     """Return a line of the table; one that failed shows no figures."""
     if figures.problem:
         return [f"{figures.system}: failed", *[""] * (len(COLUMNS) - 1)]
+    times = figures.times(ours)
     return [
         figures.system,
         f"{figures.utilisation:.1%}",
         f"{figures.rows_per_second:.0f}",
         f"{figures.requests_per_second:.0f}",
-        "" if ours.problem else f"{figures.span / ours.span:.2f}",
+        "" if times is None else f"{times:.2f}",
         f"{figures.wall:.1f}",
         f"{figures.cpu:.2f}",
         f"{figures.cpu_after_start:.2f}",
