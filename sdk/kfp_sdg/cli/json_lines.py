@@ -100,7 +100,7 @@ class JsonLines(Watcher):
         self._unfinished: str | None = None
         self._away: dict[str, float] = {}
         self._said: dict[str, float] = {}
-        self._ticker = Ticker(self._tick, every)
+        self._ticker = Ticker(self.tick, every)
 
     def __enter__(self) -> Self:
         """Begin to write."""
@@ -181,7 +181,7 @@ class JsonLines(Watcher):
         """Write a warning."""
         self._write("warning", message=message)
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
         """Write how far the blocks at work are."""
         blocks = [block_numbers(block) for block in self._blocks_at_work()]
         self._write("progress", seconds=round(self.seconds, 3), blocks=blocks)

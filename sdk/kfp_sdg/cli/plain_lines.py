@@ -45,7 +45,7 @@ class PlainLines(Watcher):
         self._every = every
         self._last_line = time.monotonic()
         self._last_state = ""
-        self._ticker = Ticker(self._tick, every / 10)
+        self._ticker = Ticker(self.tick, every / 10)
         self._outages = OutageLines(self._write_line, every=outage_every)
 
     def __enter__(self) -> Self:
@@ -92,7 +92,7 @@ class PlainLines(Watcher):
         """Write that a teacher is back."""
         self._outages.back(url)
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
         """Write how far the blocks at work are, if the last line is old enough."""
         blocks = self._blocks_at_work()
         if not blocks:
