@@ -10,10 +10,9 @@ from kfp_sdg.errors import BlockError, SpecError, TeacherError
 from kfp_sdg.runtime.console import plain_console
 from kfp_sdg.runtime.files import decode_files
 from kfp_sdg.runtime.preview import block_preview, dataset_preview
-from kfp_sdg.runtime.progress import PlainProgress
+from kfp_sdg.runtime.task import metrics_of
 from kfp_sdg.runtime.teacher import TeacherInputs
 from kfp_sdg.storage import HistoryEntry
-from kfp_sdg.teacher import Usage
 
 
 def entry(**changes):
@@ -42,23 +41,6 @@ def rejected(*rows):
 
 
 NONE_REJECTED = rejected()
-
-
-def test_progress_lines_tell_rows_rejected_rows_and_tokens(capsys):
-    progress = PlainProgress("gen", 1200, every=0)
-    progress.advance(100, rejected=0, usage=Usage())
-    progress.advance(1000, rejected=3, usage=Usage(1, 10, 2000))
-    assert capsys.readouterr().out.splitlines() == [
-        "gen: 100/1,200 rows",
-        "gen: 1,100/1,200 rows, 3 rejected, 2,000 tokens",
-    ]
-
-
-def test_progress_is_silent_until_its_time_has_come(capsys):
-    progress = PlainProgress("gen", 10, every=3600)
-    for _ in range(10):
-        progress.advance(1, rejected=0, usage=Usage())
-    assert capsys.readouterr().out == ""
 
 
 def test_an_error_of_ours_ends_the_process_with_one_paragraph(capsys):
@@ -152,12 +134,67 @@ def test_the_preview_shows_the_books_the_first_rows_and_an_example_of_each_reaso
     page = block_preview(entry(), rows, bad)
     assert page.startswith("# gen\n\nLLMBlock\n\n")
     assert "| 4 | 4 | 0 | 1 | 2 | 5 |" in page
-    assert "model granite, 4 requests, 1,200 prompt tokens, 34 completion tokens." in page
+    assert "model granite, 4 requests, 1,200 prompt tokens, 34 completion tokens.\n" in page
     assert "## First 5 of 7 rows" in page
     assert "| question 4 | 5 |" in page
     assert "question 5" not in page
     assert "| question 1 |  |" in page
     assert "| parse | 2 | no tag | Sorry |" in page
+
+
+def test_the_preview_tells_what_asking_took():
+    books = entry(
+        retries=3,
+        retries_by_cause={"429": 2, "timeout": 1},
+        journal_hits=1200,
+        latency_p50=0.5,
+        latency_p95=1.25,
+        latency_p99=20.0,
+    )
+    page = block_preview(books, pa.table({"a": [1]}), NONE_REJECTED)
+    assert (
+        "34 completion tokens; latency p50 0.50 s, p95 1.25 s, p99 20.00 s; "
+        "3 retries (2 × 429, 1 × timeout); 1,200 requests answered from the journal.\n"
+    ) in page
+
+
+def test_the_preview_of_a_block_all_of_whose_answers_were_kept_says_so():
+    books = entry(requests=0, prompt_tokens=0, completion_tokens=0, journal_hits=4)
+    page = block_preview(books, pa.table({"a": [1]}), NONE_REJECTED)
+    assert "0 completion tokens; 4 requests answered from the journal." in page
+
+
+def test_the_metrics_have_every_number_of_the_books():
+    books = entry(
+        retries=3,
+        retries_by_cause={"429": 2, "timeout": 1},
+        journal_hits=7,
+        wait_seconds=1.23456,
+        latency_p50=0.5,
+        latency_p95=0.75,
+        latency_p99=1.00001,
+    )
+    assert metrics_of(books) == {
+        "rows_in": 4,
+        "rows_out": 5,
+        "added": 4,
+        "filtered": 0,
+        "duplicates": 1,
+        "rejected": 2,
+        "parse_failures": 2,
+        "requests": 4,
+        "prompt_tokens": 1200,
+        "completion_tokens": 34,
+        "retries": 3,
+        "retries_429": 2,
+        "retries_timeout": 1,
+        "journal_hits": 7,
+        "wait_seconds": 1.235,
+        "latency_p50": 0.5,
+        "latency_p95": 0.75,
+        "latency_p99": 1.0,
+        "seconds": 1.25,
+    }
 
 
 def test_the_preview_of_a_block_without_a_teacher_says_nothing_of_requests():
