@@ -14,7 +14,7 @@ from rich.text import Text
 
 from kfp_sdg.cli.numbers import clock, compact, rate
 from kfp_sdg.cli.progress import Watcher, done_line
-from kfp_sdg.runtime.progress import waiting_text
+from kfp_sdg.runtime.progress import countdown, waiting_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kfp_sdg.storage import HistoryEntry
 
 _WIDE = 100
-"""Columns of a terminal in which there is room for tokens per second and long names."""
+"""Columns of a terminal in which there is room for tokens per second, long names and units."""
 
 _TOLD_AFTER = 5.0
 """Seconds of an outage whose end is worth a line."""
@@ -149,14 +149,15 @@ def _bars(blocks: list[BlockAtWork], shares: dict[int, float | None], width: int
         total = f"{compact(block.arrived)}+" if block.rows_in is None else compact(block.rows_in)
         tokens = block.usage.completion_tokens and wide
         left = block.seconds_left
+        spell = clock if wide else countdown
         table.add_row(
             block.place.replace("[", "\\["),
             Text(block.name),
             bar,
-            f"{compact(block.done)}/{total} rows",
+            f"{compact(block.done)}/{total}" + (" rows" if wide else ""),
             f"{rate(block.rows_per_second)}/s" if block.done else "",
             f"{compact(block.rejected)} rejected" if block.rejected else "",
             f"{rate(block.tokens_per_second)} tok/s" if tokens else "",
-            clock(block.seconds) if left is None else f"{clock(left)} left",
+            spell(block.seconds) if left is None else f"{spell(left)} left",
         )
     return table

@@ -33,10 +33,14 @@ def waiting_text(url: str, why: str, seconds_left: float) -> str:
         why: What happens to requests: "connection refused".
         seconds_left: How long it is waited for yet.
     """
-    minutes, seconds = divmod(max(round(seconds_left), 0), 60)
+    return f"teacher at {url}: {why}; waiting for it, {countdown(seconds_left)} left"
+
+
+def countdown(seconds: float) -> str:
+    """Return a time as a clock shows it: 0:05, 9:12, 1:00:00."""
+    minutes, whole = divmod(max(round(seconds), 0), 60)
     hours, minutes = divmod(minutes, 60)
-    left = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-    return f"teacher at {url}: {why}; waiting for it, {left} left"
+    return f"{hours}:{minutes:02d}:{whole:02d}" if hours else f"{minutes}:{whole:02d}"
 
 
 @dataclass(slots=True)
