@@ -74,9 +74,8 @@ def rows_for(name: str, folder: Path) -> Path:
 
 def counts(entry: HistoryEntry) -> dict[str, Any]:
     """A block's books without what time and place make of them."""
-    books = {name: getattr(entry, name) for name in entry.__slots__}
-    books.pop("seconds")
-    return books
+    of_time = {"seconds", "wait_seconds", "latency_p50", "latency_p95", "latency_p99"}
+    return {name: getattr(entry, name) for name in entry.__slots__ if name not in of_time}
 
 
 @pytest.fixture

@@ -249,7 +249,7 @@ def test_thousands_of_rows_keep_their_order_and_no_more_than_a_window_is_in_work
 
 
 def test_many_answers_to_few_rows_are_put_together_in_small_parts(monkeypatch):
-    monkeypatch.setattr("kfp_sdg.blocks.asking.SLICE", 2)
+    monkeypatch.setattr("kfp_sdg.blocks.beside.SLICE", 2)
     given = {"one": 5, "two": 0, "three": 4}
     teacher = ScriptedTeacher(lambda r: [f"{r.prompt}{i}" for i in range(given[r.prompt])])
     made, _ = run(block(teacher, "{{ q }}", gen_kwargs={"n": 5, "temperature": 1}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import logging
 from abc import abstractmethod
@@ -14,26 +13,20 @@ from kfp_sdg.blocks.account import Rejection
 from kfp_sdg.blocks.base import Block
 from kfp_sdg.blocks.generation import Generation, GenKwargs
 from kfp_sdg.errors import TeacherError
-from kfp_sdg.teacher import Answer, Message, Request, RequestStatistics, Teacher, TeacherPool
+from kfp_sdg.teacher import Answer, Message, RequestStatistics, Teacher, TeacherPool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     import pyarrow as pa
 
     from kfp_sdg.blocks.account import Account
     from kfp_sdg.blocks.context import PipelineContext
+    from kfp_sdg.errors import BlockError
     from kfp_sdg.spec import PipelineSpec
+    from kfp_sdg.teacher.journal import Keys
 
 logger = logging.getLogger(__name__)
-
-WINDOW = 1024
-"""Rows in work at the same time. The teacher's own limit decides how many of their requests are
-sent; this one only keeps a million rows from becoming a million tasks."""
-
-SLICE = 4096
-"""Rows, of the input and of the output, that are put together at once; taking more of them from one
-text column could overflow Arrow's 2 GiB limit."""
 
 SAMPLING_TEMPERATURE = 0.7
 """Temperature for several answers where none is given; at 0 they would all be the same, and vLLM
@@ -119,6 +112,7 @@ class AskingBlock(Block):
             raise self.error(str(error)) from None
         self.model = ""
         self.n = 0
+        self._keys: dict[str, Keys] = {}
 
     @abstractmethod
     def question(self, row: Mapping[str, Any]) -> Question:
@@ -169,57 +163,40 @@ class AskingBlock(Block):
             BlockError: A column is missing or taken.
             TeacherError: The teacher cannot be used.
         """
-        self.columns_after(table.column_names)
-        table = self.extend(table)
-        account.statistics = account.statistics or RequestStatistics()
-        results: list[RowResult] = []
-        if table.num_rows:
-            self.prepare()
-            results = self.teachers.run(self._ask_all(table, account.statistics))
-        for result in results:
-            account.added += len(result.rows) + len(result.rejections) - 1
-            account.rejections += result.rejections
-        return self._output(table, results)
+        from kfp_sdg.blocks.beside import beside
+        from kfp_sdg.blocks.exchange import ask_about
 
-    async def ask(
-        self, row: Mapping[str, Any], index: int, statistics: RequestStatistics
-    ) -> RowResult:
-        """Ask about one row. Runs on the teacher's loop, beside other rows.
+        self.columns_after(table.column_names)
+        account.statistics = account.statistics or RequestStatistics()
+        if not table.num_rows:
+            return beside(self.extend(table), [], self.new_columns())
+        self.prepare()
+        return ask_about(self, table, account, account.statistics)
+
+    def keys(self, scope: str) -> Keys | None:
+        """Return what gives the requests of a scope their keys for the journal.
+
+        The same object for the same scope: a custom block may ask about equal rows several times,
+        and wants an answer of its own each time.
 
         Args:
-            row: The input row.
-            index: Its place among the rows.
-            statistics: Counts what asking takes.
+            scope: Who asks: the block's name, inside an IterBlock with the iteration.
 
         Returns:
-            Its output rows and rejections.
-
-        Raises:
-            TeacherError: No row can be answered (wrong key, unknown model).
+            None where the run keeps no journal.
         """
-        try:
-            question = self.question(row)
-        except RejectedRowError as error:
-            return RowResult(rejections=(Rejection(row, error.reason, error.message),))
-        request = Request(
-            question.prompt,
-            self.model,
-            self.n,
-            question.options,
-            self.scope,
-            index,
-            statistics=statistics,
-        )
-        try:
-            if isinstance(question.prompt, str):
-                answer = await self.teacher.complete(request)
-            else:
-                answer = await self.teacher.chat(request)
-        except TeacherError as error:
-            if error.fatal:
-                raise
-            return RowResult(rejections=(Rejection(row, "teacher", str(error)),))
-        return self.read(row, answer)
+        if self.teachers.journal is None:
+            return None
+        from kfp_sdg.teacher.journal import Keys
+
+        if scope not in self._keys:
+            self._keys[scope] = Keys(scope)
+        return self._keys[scope]
+
+    def failure(self, error: Exception, *, row: int | None = None) -> BlockError:
+        """Return the error for a defect of a block's own code."""
+        told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return self.error(f"failed: {told}", row=row)
 
     def options(self, *, chat: bool) -> dict[str, Any]:
         """Return the request's fields, with a temperature that fits the number of answers."""
@@ -253,43 +230,6 @@ class AskingBlock(Block):
         """The teacher that answers for the block's model."""
         return self.teachers.teacher(self.model)
 
-    async def _ask_all(self, table: pa.Table, statistics: RequestStatistics) -> list[RowResult]:
-        """Ask about all rows, at most ``WINDOW`` of them at a time, and keep their order."""
-        results = [RowResult()] * table.num_rows
-        rows = enumerate(_rows(table))
-
-        async def work() -> None:
-            for index, row in rows:  # shared: every worker takes the next row there is
-                results[index] = await self.ask(row, index, statistics)
-
-        workers = [asyncio.create_task(work()) for _ in range(min(WINDOW, table.num_rows))]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-        return results
-
-    def _output(self, table: pa.Table, results: list[RowResult]) -> pa.Table:
-        import pyarrow as pa
-
-        from kfp_sdg.blocks.columns import put_column
-
-        new = self.new_columns()
-        parts = []
-        for start in range(0, max(len(results), 1), SLICE):
-            inputs = table.slice(start, SLICE)
-            answered = enumerate(results[start : start + SLICE])
-            made = [(index, row) for index, result in answered for row in result.rows]
-            for first in range(0, max(len(made), 1), SLICE):
-                some = made[first : first + SLICE]
-                part = inputs.take(pa.array([index for index, _ in some], pa.int64()))
-                for name, kind in new.items():
-                    part = put_column(part, name, pa.array([row[name] for _, row in some], kind))
-                parts.append(part)
-        return pa.concat_tables(parts)
-
     def _find_model(self) -> str:
         """Return the model to ask and make sure that its server has it."""
         own = self.model_id if self.teachers.has_endpoint(self.model_id) else None
@@ -319,8 +259,3 @@ class AskingBlock(Block):
 def warn_once(message: str) -> None:
     """Log a warning unless the process has already done so."""
     logger.warning(message)
-
-
-def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    for batch in table.to_batches(max_chunksize=WINDOW):
-        yield from batch.to_pylist()

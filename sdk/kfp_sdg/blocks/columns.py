@@ -97,3 +97,15 @@ def text_array(values: Sequence[str]) -> pa.Array:
     return pa.StringArray.from_buffers(
         len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))
     )
+
+
+def row_numbers(numbers: Sequence[int]) -> pa.Array:
+    """Return numbers as an Arrow array; see ``text_array`` for why not ``pa.array``."""
+    buffer = pa.py_buffer(array("q", numbers))
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, buffer])
+
+
+def bools(values: Sequence[bool]) -> pa.Array:
+    """Return a mask for ``filter``; see ``text_array`` for why not ``pa.array``."""
+    numbers = pa.Array.from_buffers(pa.int8(), len(values), [None, pa.py_buffer(bytes(values))])
+    return numbers.cast(pa.bool_())

@@ -28,6 +28,9 @@ class IterBlock(Block):
         config: Every further key is the inner block's own setting.
     """
 
+    num_iters: int
+    inner: Block
+
     def __init__(
         self,
         ctx: PipelineContext,
@@ -42,23 +45,23 @@ class IterBlock(Block):
         is_number = isinstance(num_iters, int | float) and not isinstance(num_iters, bool)
         if not is_number or num_iters < 0 or num_iters % 1:
             raise self.error(f"num_iters is {num_iters!r}; expected a whole number from 0")
-        self._num_iters = int(num_iters)
-        self._inner = make_block(ctx, pipe, block_name, block_type, config)
+        self.num_iters = int(num_iters)
+        self.inner = make_block(ctx, pipe, block_name, block_type, config)
         self.scope = block_name
 
     @property
     def model(self) -> str | None:
         """The model that the inner block asks, if it asks one."""
-        return getattr(self._inner, "model", None)
+        return getattr(self.inner, "model", None)
 
     def columns_after(self, columns: Sequence[str]) -> list[str] | None:
         """Return what the inner block says."""
-        return columns_after(self._inner, columns)
+        return columns_after(self.inner, columns)
 
     def prepare(self) -> None:
         """Prepare the inner block."""
-        if self._num_iters:
-            self._inner.prepare()
+        if self.num_iters:
+            self.inner.prepare()
 
     def apply(self, table: pa.Table, account: Account) -> pa.Table:
         """Run the inner block and add up its books.
@@ -68,13 +71,13 @@ class IterBlock(Block):
         """
         import pyarrow as pa
 
-        if not self._num_iters:
+        if not self.num_iters:
             account.filtered += table.num_rows
-            return apply_block(self._inner, table.slice(0, 0), Account())
-        account.added += (self._num_iters - 1) * table.num_rows
+            return apply_block(self.inner, table.slice(0, 0), Account())
+        account.added += (self.num_iters - 1) * table.num_rows
         results = []
-        for iteration in range(self._num_iters):
-            if isinstance(self._inner, AskingBlock | IterBlock):
-                self._inner.scope = f"{self.scope}/{iteration}"
-            results.append(apply_block(self._inner, table, account))
+        for iteration in range(self.num_iters):
+            if isinstance(self.inner, AskingBlock | IterBlock):
+                self.inner.scope = f"{self.scope}/{iteration}"
+            results.append(apply_block(self.inner, table, account))
         return pa.concat_tables(results, promote_options="permissive")

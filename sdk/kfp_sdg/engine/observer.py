@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kfp_sdg.engine.pipeline import RunResult
+    from kfp_sdg.engine.outcome import RunResult
     from kfp_sdg.storage import HistoryEntry
     from kfp_sdg.teacher import RequestStatistics, Usage
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kfp_sdg.engine.block import BlockOutcome, tell_outcome, work
 from kfp_sdg.engine.columns import prepare_blocks
 from kfp_sdg.engine.observer import Observer
+from kfp_sdg.engine.outcome import RunResult
+from kfp_sdg.engine.segment import Segment, cut
+from kfp_sdg.engine.tolerance import Tolerance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pyarrow as pa
     from datasets import Dataset
@@ -18,32 +19,6 @@ if TYPE_CHECKING:
     from kfp_sdg.blocks import PipelineContext
     from kfp_sdg.spec import PipelineSpec
     from kfp_sdg.storage import HistoryEntry
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What came of a run.
-
-    Attributes:
-        rows: The rows that the last block put out.
-        rejected: The rejected rows by the name of the block that rejected them, only where there
-            are any.
-        history: The books of every block, in order.
-        earlier: What was done to the input rows before this run; they were a dataset of ours.
-    """
-
-    rows: pa.Table
-    rejected: Mapping[str, pa.Table] = field(default_factory=dict)
-    history: tuple[HistoryEntry, ...] = ()
-    earlier: tuple[HistoryEntry, ...] = ()
-
-    def and_then(self, outcome: BlockOutcome) -> RunResult:
-        """Return the result with a further block's outcome."""
-        rejected = dict(self.rejected)
-        if outcome.rejected.num_rows:
-            rejected[outcome.entry.block] = outcome.rejected
-        history = (*self.history, outcome.entry)
-        return RunResult(outcome.rows, rejected, history, self.earlier)
 
 
 def run(
@@ -76,20 +51,25 @@ def run(
         TeacherError: The teacher cannot be used.
     """
     observer = observer or Observer()
+    tolerance = Tolerance.read(context.max_rejected)
     result = RunResult(_as_table(rows), earlier=tuple(earlier))
     blocks = prepare_blocks(spec, result.rows.column_names, context)
 
-    for index, (block_spec, block) in enumerate(blocks, start=1):
+    for part in cut(blocks):
+        segment = Segment(
+            part,
+            result.rows,
+            first=len(result.history) + 1,
+            total=len(blocks),
+            observer=observer,
+            tolerance=tolerance,
+        )
         try:
-            observer.block_started(
-                index, len(blocks), block_spec.name, block_spec.type, result.rows.num_rows
-            )
-            outcome = work(block_spec, block, result.rows)
-            result = result.and_then(outcome)
-            tell_outcome(observer, index, outcome.entry)
-        except BaseException:
-            observer.run_stopped(result, block_spec.name)
+            rows_out = segment.run()
+        except BaseException as error:
+            observer.run_stopped(segment.stopped(result), segment.unfinished_block(error))
             raise
+        result = result.after(rows_out, segment.entries(), segment.rejected())
     return result
 
 

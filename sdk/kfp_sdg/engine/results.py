@@ -17,7 +17,7 @@ from kfp_sdg.storage import MANIFEST_NAME, read_dataset, write_dataset
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kfp_sdg.engine.pipeline import RunResult
+    from kfp_sdg.engine.outcome import RunResult
 
 DATASET = "dataset"
 REJECTED = "rejected"
@@ -60,7 +60,7 @@ def read_run(folder: str | Path) -> RunResult:
     Raises:
         StorageError: There is no such run, or it cannot be read.
     """
-    from kfp_sdg.engine.pipeline import RunResult
+    from kfp_sdg.engine.outcome import RunResult
 
     folder = Path(folder)
     final = read_dataset(folder / DATASET)
@@ -130,13 +130,14 @@ def folder_names(block_names: Iterable[str]) -> dict[str, str]:
 def _write(result: RunResult, folder: Path) -> None:
     """Write all datasets of a run into an empty folder."""
     write_dataset(folder / DATASET, result.rows, (*result.earlier, *result.history))
-    names = folder_names(entry.block for entry in result.history)
-    for number, entry in enumerate(result.history, start=1):
+    entries = (*result.history, *result.unfinished)
+    names = folder_names(entry.block for entry in entries)
+    for number, entry in enumerate(entries, start=1):
         if entry.block in result.rejected:
             write_dataset(
                 folder / REJECTED / names[entry.block],
                 result.rejected[entry.block],
-                (*result.earlier, *result.history[:number]),
+                (*result.earlier, *entries[:number]),
             )
 
 
