@@ -7,6 +7,7 @@ Chosen by measurement: 1,000 requests cost 0.15 s of CPU, against 1.3 s and more
 from __future__ import annotations
 
 import json
+import os
 import ssl
 from io import BytesIO
 from types import SimpleNamespace
@@ -184,8 +185,12 @@ def _diagnosis(error: Exception) -> tuple[Trouble, str]:
             return Trouble.NO_TLS, detail
         case aiohttp.ClientHttpProxyError(status=407):
             return Trouble.UNUSABLE, "the proxy wants a user name and a password"
-        case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
-            return Trouble.UNREACHABLE, detail
+        case aiohttp.ClientConnectorError():
+            number = error.errno or 0
+            reason = os.strerror(number) if number > 0 else error.strerror
+            return Trouble.UNREACHABLE, f"{error.host}:{error.port}: {reason or detail}"
+        case aiohttp.ClientHttpProxyError():
+            return Trouble.UNREACHABLE, f"the proxy says {error.status} {error.message}"
         case aiohttp.ConnectionTimeoutError():
             return Trouble.UNREACHABLE, detail
         case TimeoutError():

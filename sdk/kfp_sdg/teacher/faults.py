@@ -11,12 +11,14 @@ from kfp_sdg.teacher.retry import retry_after_seconds
 from kfp_sdg.teacher.transport import NoReply, Reply, Trouble
 
 if TYPE_CHECKING:
+    from kfp_sdg.teacher.answers import MalformedAnswer
     from kfp_sdg.teacher.credentials import ApiKey
 
 _LONGEST_MESSAGE = 600
 _HTML_TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL | re.IGNORECASE)
 _TRANSIENT = frozenset({408, 409, 425, 429})
 _OVERLOADED = frozenset({429, 503})
+_OF_GATEWAYS = frozenset({502, 503, 504})
 # An account without money: 402 at DeepSeek and OpenRouter, 429 with this code at OpenAI. Waiting
 # does not help.
 _OUT_OF_MONEY = "insufficient_quota"
@@ -43,8 +45,10 @@ class Fault:
         server_message: What the server said.
         transient: Whether asking again may help.
         fatal: Whether every other request must fail too once asking again has not helped.
+        away: Whether the server, or the one behind the gateway, was not reached.
         overload: Whether the server asked for less.
-        timed_out: Whether no answer came within the time limit.
+        spared: Whether it says nothing about the request, however often it happens to it.
+        cause: What to count it as: the status, "timeout", "broken", "unreachable", "malformed".
         retry_after: Seconds that the server asked to wait.
     """
 
@@ -54,8 +58,10 @@ class Fault:
     server_message: str | None = None
     transient: bool = False
     fatal: bool = False
+    away: bool = False
     overload: bool = False
-    timed_out: bool = False
+    spared: bool = False
+    cause: str = ""
     retry_after: float | None = None
 
 
@@ -111,7 +117,10 @@ def fault_of(
         return fault(
             "the server failed" if status >= 500 else "the server asked to come back later",
             transient=True,
+            away=status in _OF_GATEWAYS,
             overload=status in _OVERLOADED,
+            spared=status in _OVERLOADED,
+            cause=str(status),
             retry_after=retry_after_seconds(reply.headers.get("retry-after")),
         )
     return fault("the server refused the request")
@@ -125,9 +134,23 @@ def fault_of_silence(silence: NoReply) -> Fault:
         _ADVICE[trouble],
         transient=trouble in (Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.BROKEN),
         fatal=trouble not in (Trouble.TIMEOUT, Trouble.BROKEN, Trouble.TOO_LARGE),
+        away=trouble is Trouble.UNREACHABLE,
         overload=trouble is Trouble.TIMEOUT,
-        timed_out=trouble is Trouble.TIMEOUT,
+        spared=trouble is Trouble.UNREACHABLE,
+        cause=trouble.name.lower(),
     )
+
+
+def fault_of_malformed(error: MalformedAnswer, request_line: str, said: str) -> Fault:
+    """Explain a reply with status 200 that holds no answer.
+
+    Args:
+        error: What is wrong with it.
+        request_line: What was asked, for the message.
+        said: The server's words, if there are any.
+    """
+    message = f"{error} ({request_line}: 200)"
+    return Fault(message, None, 200, said or None, transient=True, cause="malformed")
 
 
 def read_json(body: bytes) -> Any:

@@ -24,10 +24,15 @@ class TeacherOptions:
     Attributes:
         url: The server of every model without an endpoint of its own, with or without ``/v1``.
         endpoints: Further servers: model id → URL.
-        max_concurrency: The most requests in flight at once, over all servers.
+        max_concurrency: The most answers in the making at once at one server; None leaves it to
+            the limiter, which finds what a server can do.
         timeout: Seconds without a byte from the server after which a request is asked again; a
             server sends nothing until an answer is complete, so this bounds a whole generation.
+            An answer that drips in byte by byte is given up after twice as long.
         connect_timeout: Seconds that opening a connection may take.
+        patience: Seconds to wait for a server that is away after it has answered; a single
+            request is also given up that was told so long to come back later.
+        patience_at_start: Seconds to wait for a server that has not answered yet.
         max_retries: How often one request is asked again after a passing failure; after a
             time-out at most twice, so that a server that hangs costs a request at most three times
             ``timeout``.
@@ -40,9 +45,11 @@ class TeacherOptions:
 
     url: str
     endpoints: Mapping[str, str] = field(default_factory=dict)
-    max_concurrency: int = 64
+    max_concurrency: int | None = None
     timeout: float = 600.0
     connect_timeout: float = 10.0
+    patience: float = 600.0
+    patience_at_start: float = 15.0
     max_retries: int = 8
     first_delay: float = 0.5
     longest_delay: float = 30.0
@@ -55,14 +62,14 @@ class TeacherOptions:
             for model, url in self.endpoints.items()
         }
         object.__setattr__(self, "endpoints", endpoints)
-        if self.max_concurrency < 1:
+        if self.max_concurrency is not None and self.max_concurrency < 1:
             raise _problem("max_concurrency", self.max_concurrency, "a whole number from 1")
         if self.max_retries < 0:
             raise _problem("max_retries", self.max_retries, "a whole number from 0")
         for name in ("timeout", "connect_timeout"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise _problem(name, getattr(self, name), "seconds above 0")
-        for name in ("first_delay", "longest_delay"):
+        for name in ("patience", "patience_at_start", "first_delay", "longest_delay"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise _problem(name, getattr(self, name), "seconds from 0")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,9 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
     from types import TracebackType
 
+    from kfp_sdg.teacher.journal import Journal
     from kfp_sdg.teacher.model import Teacher
+    from kfp_sdg.teacher.sender import Sender
 
 T = TypeVar("T")
+
+_WITHOUT_LIMIT = 256
+"""Answers in the making at once with teachers that set no limit themselves."""
 
 
 class TeacherPool:
@@ -24,15 +30,26 @@ class TeacherPool:
     thread of its own, so that any caller may use it, whether or not it has a loop itself.
     """
 
-    def __init__(self, default: Teacher, endpoints: Mapping[str, Teacher] | None = None) -> None:
+    def __init__(
+        self,
+        default: Teacher,
+        endpoints: Mapping[str, Teacher] | None = None,
+        *,
+        journal: Journal | None = None,
+        senders: Mapping[Teacher, Sender] | None = None,
+    ) -> None:
         """Start the loop.
 
         Args:
             default: The teacher for every model without an endpoint of its own.
             endpoints: Further teachers by the model id they answer.
+            journal: Where the teachers keep and find answers; None where they do not.
+            senders: Through whom the teachers ask, where they have a server.
         """
+        self.journal = journal
         self._default = default
         self._endpoints = dict(endpoints or {})
+        self._senders = dict(senders or {})
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="kfp-sdg-teacher", daemon=True
@@ -47,13 +64,14 @@ class TeacherPool:
         """Return the teacher that answers for a model."""
         return self._endpoints.get(model_id or "", self._default)
 
-    def concurrency(self, model_id: str | None) -> int:
-        """Return how many answers a model's server makes at once, as far as that is known."""
-        return 256
-
     def inquiry(self) -> Inquiry[Any]:
         """Return a new inquiry: many requests under way at once, for a caller without a loop."""
         return Inquiry(self, self._loop)
+
+    def concurrency(self, model_id: str | None) -> int:
+        """Return how many answers for a model may be in the making at once just now."""
+        sender = self._senders.get(self.teacher(model_id)) if self._senders else None
+        return sender.limiter.limit if sender else _WITHOUT_LIMIT
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the pool's loop and wait for it.
@@ -66,6 +84,20 @@ class TeacherPool:
         except BaseException:
             future.cancel()
             raise
+
+    def drain(self, seconds: float) -> None:
+        """End in order: send nothing more, wait for what is in flight, cancel who waits to ask.
+
+        Args:
+            seconds: The longest time to wait; what is still in flight then is cancelled too.
+        """
+        self.run(self._drained(seconds))
+
+    async def _drained(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(sender.drain() for sender in self._senders.values()))
+        await _end_other_tasks()
 
     def close(self) -> None:
         """Close every teacher and stop the loop; calling it again does nothing."""

@@ -20,6 +20,7 @@ class RetryPolicy:
         first_delay: Bound of the first wait in seconds; doubled for each further one.
         longest_delay: The bound's own bound in seconds.
         longest_wish: A server that wants a longer wait than this many seconds is given up.
+        longest_time: Seconds that a request may be asked again in, whatever it was told.
         timeout_retries: How many of the retries may follow a time-out; each lasts minutes, and a
             server that hangs would hold a request for hours.
     """
@@ -28,6 +29,7 @@ class RetryPolicy:
     first_delay: float = 0.5
     longest_delay: float = 30.0
     longest_wish: float = 300.0
+    longest_time: float = 600.0
     timeout_retries: int = 2
 
     def at_most(self, retries: int) -> RetryPolicy:
@@ -35,7 +37,13 @@ class RetryPolicy:
         return replace(self, retries=min(retries, self.retries))
 
     def delay(
-        self, attempt: int, retry_after: float | None = None, *, timeouts: int = 0
+        self,
+        attempt: int,
+        retry_after: float | None = None,
+        *,
+        timeouts: int = 0,
+        spared: int = 0,
+        elapsed: float = 0.0,
     ) -> float | None:
         """Return the seconds to wait before asking again, or None to give up.
 
@@ -43,15 +51,19 @@ class RetryPolicy:
             attempt: How often the request was asked so far, from 1.
             retry_after: What the server asked for, in seconds.
             timeouts: How many of these times no answer came within the time limit.
+            spared: How many of these times it could not be the request's fault; they do not
+                count, unless nothing may be asked again at all.
+            elapsed: Seconds since the request failed first.
         """
-        if attempt > self.retries or timeouts > self.timeout_retries:
+        if attempt - spared > self.retries or timeouts > self.timeout_retries or not self.retries:
             return None
-        bound = min(self.longest_delay, self.first_delay * 2.0 ** (attempt - 1))
+        bound = min(self.longest_delay, self.first_delay * 2.0 ** min(attempt - 1, 60))
         jitter = random.uniform(0.0, bound)  # noqa: S311 - spreads load, guards nothing
-        if retry_after is None:
-            return jitter
         # Never sooner than asked; the jitter on top keeps the herd from returning as one.
-        return retry_after + min(jitter, 1.0) if retry_after <= self.longest_wish else None
+        delay = jitter if retry_after is None else retry_after + min(jitter, 1.0)
+        wish = retry_after or 0.0
+        too_long = wish > self.longest_wish or elapsed + wish > self.longest_time
+        return None if too_long else delay
 
 
 def retry_after_seconds(value: str | None, now: datetime | None = None) -> float | None:
