@@ -5,9 +5,11 @@ from __future__ import annotations
 import builtins
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,8 @@ from stub_teacher import StubTeacher
 if TYPE_CHECKING:
     from kfp_sdg.engine import RunResult
     from kfp_sdg.storage import HistoryEntry
-    from kfp_sdg.teacher import Usage
+    from kfp_sdg.teacher import RequestStatistics, Usage
+    from stub_answers import Ask
 
 PROMPT = ConfigFile(
     "q.yaml",
@@ -68,15 +71,31 @@ class Notes(Observer):
     def __init__(self) -> None:
         self.started: list[tuple[int, int, str, str, int | None]] = []
         self.finished: list[HistoryEntry] = []
+        self.sums: dict[int, Counter[str]] = {}
         self.stopped: tuple[RunResult, str] | None = None
 
     def block_started(
-        self, index: int, total: int, name: str, block_type: str, rows_in: int | None
+        self,
+        index: int,
+        total: int,
+        name: str,
+        block_type: str,
+        rows_in: int | None,
+        statistics: RequestStatistics | None = None,
     ) -> None:
         self.started.append((index, total, name, block_type, rows_in))
 
-    def block_finished(self, entry: HistoryEntry) -> None:
+    def block_progress(
+        self, index: int, *, arrived: int, done: int, rejected: int, usage: Usage
+    ) -> None:
+        sums = self.sums.setdefault(index, Counter())
+        sums.update(arrived=arrived, done=done, rejected=rejected, requests=usage.requests)
+
+    def block_finished(self, index: int, entry: HistoryEntry) -> None:
         self.finished.append(entry)
+        told = self.sums[index]
+        assert told["arrived"] == told["done"] == entry.rows_in
+        assert (told["rejected"], told["requests"]) == (entry.rejected, entry.requests)
 
     def run_stopped(self, partial: RunResult, block_name: str) -> None:
         self.stopped = (partial, block_name)
@@ -303,8 +322,14 @@ def test_an_interrupt_stops_the_tasks_and_hands_over_what_was_finished(
     rows: Path, tmp_path: Path, trouble: LocalRunOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Interrupting(Notes):
-        def block_progress(self, rows: int, *, rejected: int, usage: Usage) -> None:
-            raise KeyboardInterrupt
+        def block_progress(
+            self, index: int, *, arrived: int, done: int, rejected: int, usage: Usage
+        ) -> None:
+            if index == 2 and done:
+                raise KeyboardInterrupt
+            super().block_progress(
+                index, arrived=arrived, done=done, rejected=rejected, usage=usage
+            )
 
     monkeypatch.setenv("PID_FILE", str(tmp_path / "pid"))
     notes = Interrupting()
@@ -342,6 +367,51 @@ def test_nothing_of_a_killed_run_goes_on_or_stays(rows: Path, tmp_path: Path) ->
     process.wait()
     assert is_over(int(pid_file.read_text()))
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+ASKING = """
+import json, sys
+from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
+from kfp_sdg.spec.model import BlockSpec, ConfigFile, PipelineSpec
+prompt, rows, out, url, checkpoint = sys.argv[1:]
+config = {"config_path": "q.yaml", "output_cols": ["question"]}
+files = {"q.yaml": ConfigFile("q.yaml", json.loads(prompt))}
+spec = PipelineSpec((BlockSpec("gen q", "LLMBlock", config),), files=files)
+options = LocalRunOptions(teacher_url=url, checkpoint=checkpoint, max_concurrency=2)
+run_with_kfp(spec, rows, out, options)
+"""
+
+
+def test_a_task_that_is_killed_and_run_again_asks_only_for_what_is_missing(tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "rows.jsonl", [{"document": f"About {n}."} for n in range(12)])
+
+    def answer(ask: Ask) -> str:
+        (about,) = re.findall(r"About \d+\.", ask.prompt)
+        return f"[Question]{about}[End]"
+
+    with StubTeacher(answer=answer, latency=0.3) as stub:
+        places = [str(rows), str(tmp_path / "out"), stub.url, str(tmp_path / "kept")]
+        command = [sys.executable, "-c", ASKING, json.dumps(PROMPT.content), *places]
+        process = subprocess.Popen(command)
+        while len(stub.requests) < 6:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        time.sleep(1)  # the tasks go with their parent
+        before = len(stub.requests)
+        assert before < 12
+        stub.latency = 0.0
+        subprocess.run(command, check=True)
+        in_flight = 2
+        assert len(stub.requests) <= 12 + in_flight
+        stub.reset()
+        subprocess.run(command, check=True)
+        assert stub.requests == []
+    result = read_run(tmp_path / "out").rows
+    assert result["question"].to_pylist() == result["document"].to_pylist()
+    assert result.num_rows == 12
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["gen q"]
 
 
 def is_over(pid: int) -> bool:

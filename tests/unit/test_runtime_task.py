@@ -108,9 +108,16 @@ def test_the_metrics_are_the_blocks_books(task):
         "filtered": 1,
         "duplicates": 0,
         "rejected": 0,
+        "parse_failures": 0,
         "requests": 0,
         "prompt_tokens": 0,
         "completion_tokens": 0,
+        "retries": 0,
+        "journal_hits": 0,
+        "wait_seconds": 0.0,
+        "latency_p50": 0.0,
+        "latency_p95": 0.0,
+        "latency_p99": 0.0,
     }
 
 
@@ -148,6 +155,81 @@ def test_a_task_that_asks_keeps_the_rows_whose_answer_does_not_parse(task):
     assert bad["rejected_answer"] == "Sorry."
     assert task["metrics"].metadata["requests"] == 2
     assert "| parse | 1 |" in Path(task["preview"].path).read_text()
+
+
+def asking(task, stub, **inputs):
+    """Run the task of an asking block."""
+    run_block_task(
+        "LLMBlock",
+        **task,
+        block_name="ask/it",
+        config_path="q.yaml",
+        output_cols='["question"]',
+        files=json.dumps({"q.yaml": PROMPT}),
+        teacher_url=stub.url,
+        model_id="stub-model",
+        model_family="blank",
+        max_concurrency=1,
+        **inputs,
+    )
+
+
+@pytest.mark.parametrize("place", ["{tmp}/kept", "memory://bucket/{tmp}"])
+def test_a_task_that_is_tried_again_asks_only_for_what_is_missing(task, tmp_path, capsys, place):
+    def answer(ask):
+        if "d2" in ask.prompt:
+            return "[Q]when?[/Q]"
+        stub.api_key = "changed in the middle"
+        return "[Q]why?[/Q]"
+
+    inputs = {"checkpoint_uri": place.format(tmp=tmp_path)}
+    with StubTeacher(answer=answer) as stub:
+        error_of(capsys, asking, task, stub, **inputs)
+        stub.api_key = None
+        stub.reset()
+        asking(task, stub, **inputs)
+        assert [prompt.split()[-1] for prompt in stub.prompts] == ["d2"]
+    assert task["output_rows"].stored.table["question"].to_pylist() == ["why?", "when?"]
+    assert task["metrics"].metadata["journal_hits"] == 1
+    kept_in = f"{inputs['checkpoint_uri']}/ask_it"
+    assert capsys.readouterr().out.splitlines()[1] == (
+        f"ask/it: goes on from {kept_in}, which has 1 answer"
+    )
+
+
+def test_a_task_that_fails_says_where_its_answers_are_before_its_last_words(task, tmp_path, capsys):
+    with StubTeacher(api_key="another") as stub, pytest.raises(SystemExit):
+        asking(task, stub, checkpoint_uri=str(tmp_path / "kept"))
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1] == (
+        f"ask/it: every answer is kept in {tmp_path}/kept/ask_it for the next attempt"
+    )
+    assert printed.err.startswith("error: teacher at")
+
+
+def test_a_checkpoint_that_cannot_be_there_is_an_error(task, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    with StubTeacher() as stub:
+        error = error_of(capsys, asking, task, stub, checkpoint_uri=str(tmp_path / "file"))
+        assert stub.requests == []
+    assert f"{tmp_path}/file/ask_it" in error
+
+
+def test_a_task_rejects_as_many_rows_as_it_may_and_no_more(task, capsys):
+    with StubTeacher(answer=lambda _: "Sorry.") as stub:
+        asking(task, stub, max_rejected="2")
+        assert task["rejected_rows"].stored.table.num_rows == 2
+        error = error_of(capsys, asking, task, stub, max_rejected="1")
+        assert "2 of 2 rows were rejected (parse 2" in error
+        error = error_of(capsys, asking, task, stub, max_rejected="5,5")
+        assert "'5,5' does not say how many rows a block may reject" in error
+
+
+def test_a_task_waits_for_a_teacher_that_is_away_and_says_so(task, capsys):
+    with StubTeacher() as stub:
+        pass
+    error = error_of(capsys, asking, task, stub, teacher_patience=1)
+    assert stub.url in error
 
 
 def test_a_block_of_a_plugin_runs_with_its_settings_in_one_input(task, tmp_path, monkeypatch):

@@ -113,7 +113,8 @@ class TeacherInputs:
         place = places.join(uri, folder_names([block_name])[block_name])
         with open_journal(place) as journal:
             if journal.kept:
-                say(f"{block_name}: goes on from {place}, which has {journal.kept:,} answers")
+                answers = "1 answer" if journal.kept == 1 else f"{journal.kept:,} answers"
+                say(f"{block_name}: goes on from {place}, which has {answers}")
             try:
                 yield journal
             except BaseException:
