@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from kfp_sdg.blocks.streams import Inlet, Piece
     from kfp_sdg.teacher import RequestStatistics, TeacherPool
     from kfp_sdg.teacher.inquiry import Inquiry
+
+logger = logging.getLogger(__name__)
 
 GRACE = 25.0
 """Seconds that requests under way are given when the process is asked to end; Kubernetes gives a
@@ -100,6 +103,11 @@ class Exchange:
         """Give up what is under way; before a process ends in order, let it be answered."""
         try:
             if isinstance(error, Terminated):
+                logger.warning(
+                    "stopping: what the teacher is writing now is waited for, up to %d seconds; a "
+                    "second signal stops at once",
+                    GRACE,
+                )
                 self._teachers.drain(GRACE)
         finally:
             self.inquiry.cancel()
