@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import json
 import threading
+import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,10 +25,12 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from stub_answers import Answerer, Ask, tagged_answer
-from stub_faults import Fault, error_body, show
+from stub_faults import Ailment, Fault, error_body, show, too_long
+from stub_shapes import chat_choice, model_list, text_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import ssl
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @dataclass
@@ -48,7 +51,8 @@ class StubTeacher:
         models: The names that ``/v1/models`` lists; another name in a request gets a 404.
         answer: Writes the text of one choice; None as text becomes JSON's null.
         values: What may stand between tags, by the tag's name: ``{"score": ["2"]}``.
-        latency: Seconds that an answer takes.
+        latency: Seconds that an answer takes; or a function of the prompt that gives them.
+        jitter: How far the seconds stray to either side, as a share of them; drawn from the prompt.
         slots: How many answers are written at the same time; others wait. None: all of them.
         api_key: The key that requests must carry; a wrong one gets vLLM's 401 with a string.
         max_n: The largest ``n``; more gets llama.cpp's 400. None: any.
@@ -58,15 +62,20 @@ class StubTeacher:
         lists_models: There is a ``/v1/models``.
         models_body: What ``/v1/models`` says instead of a list.
         poison: Text in a prompt → the status that such a prompt always gets.
+        max_context: Words of a prompt above which it gets vLLM's 400.
+        most_choices: No answer holds more choices than this.
+        finish_reason: Why every choice ended.
         reverse_choices: Choices are sent last first, with right indices.
         count_repeats: The second request of an equal prompt gets other text than the first.
         port: Where to listen; 0 takes a free one.
+        tls: The certificate it shows; None: plain HTTP.
     """
 
     models: Sequence[str] = ("stub-model",)
     answer: Answerer | None = None
     values: Mapping[str, Sequence[str]] | None = None
-    latency: float = 0.0
+    latency: float | Callable[[str], float] = 0.0
+    jitter: float = 0.0
     slots: int | None = None
     api_key: str | None = None
     max_n: int | None = None
@@ -76,15 +85,20 @@ class StubTeacher:
     lists_models: bool = True
     models_body: str | None = None
     poison: Mapping[str, int] = field(default_factory=dict)
+    max_context: int | None = None
+    most_choices: int | None = None
+    finish_reason: str = "stop"
     reverse_choices: bool = False
     count_repeats: bool = False
     port: int = 0
+    tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         self.calls: list[Call] = []
         self.max_in_flight = 0
         self._in_flight = 0
         self._faults: deque[Fault] = deque()
+        self._ailment = Ailment()
         self._repeats: Counter[str] = Counter()
         self._answer = self.answer or tagged_answer(self.values)
         self._loop = asyncio.new_event_loop()
@@ -97,7 +111,7 @@ class StubTeacher:
     @property
     def url(self) -> str:
         """The base URL, with ``/v1``."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/v1"
 
     @property
     def requests(self) -> list[dict[str, Any]]:
@@ -119,13 +133,45 @@ class StubTeacher:
         retry_after: str | float | None = None,
     ) -> None:
         """Let the next requests for answers fail; see ``Fault`` for the kinds."""
-        headers = () if retry_after is None else (("Retry-After", str(retry_after)),)
-        self._faults.extend([Fault(kind, status, body, headers)] * times)
+        self._faults.extend([Fault.of(kind, status, body, retry_after)] * times)
+
+    def fail_often(
+        self,
+        share: float,
+        status: int = 429,
+        *,
+        kind: str = "status",
+        retry_after: str | float | None = None,
+    ) -> None:
+        """Let a share of all requests for answers fail from now on, evenly spread."""
+        self._ailment = Ailment(Fault.of(kind, status, None, retry_after), share=share)
+
+    def fail_for(self, seconds: float, status: int = 503, *, kind: str = "status") -> None:
+        """Let every request for answers fail for some time from now on."""
+        self._ailment = Ailment(
+            Fault.of(kind, status, None, None), until=time.monotonic() + seconds
+        )
+
+    def restart(self, seconds: float, *, after: float = 0.0) -> None:
+        """Go away and come back: whoever is connected is cut off, the port refuses connections.
+
+        Args:
+            seconds: How long it is away.
+            after: In how many seconds it goes.
+        """
+        asyncio.run_coroutine_threadsafe(self._restart(seconds, after), self._loop)
+
+    async def _restart(self, seconds: float, after: float) -> None:
+        await asyncio.sleep(after)
+        await self._close_port()
+        await asyncio.sleep(seconds)
+        await self.start()
 
     def reset(self) -> None:
         """Forget all calls, repeats and faults still to come."""
         self.calls.clear()
         self._faults.clear()
+        self._ailment = Ailment()
         self._repeats.clear()
         self.max_in_flight = 0
 
@@ -151,18 +197,27 @@ class StubTeacher:
         self._free_slots = asyncio.Semaphore(self.slots) if self.slots else None
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self.tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         """Close the port; requests in flight are cut off."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._close_port()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+
+    async def _close_port(self) -> None:
+        if self._runner is not None:
+            for site in list(self._runner.sites):
+                await site.stop()
+            for connection in list(self._runner.server.connections if self._runner.server else ()):
+                connection.force_close()
+                if connection.transport is not None:
+                    connection.transport.abort()
+            await self._runner.cleanup()
 
     # -- serving --------------------------------------------------------------------------------
 
@@ -180,7 +235,7 @@ class StubTeacher:
         if request.path == "/v1/models" and self.lists_models:
             if self.models_body is not None:
                 return web.Response(text=self.models_body)
-            return web.json_response(_model_list(self.models))
+            return web.json_response(model_list(self.models))
         endpoints = {"/v1/chat/completions"} | (set() if self.chat_only else {"/v1/completions"})
         if request.path not in endpoints:
             return web.json_response({"detail": "Not Found"}, status=404)
@@ -194,8 +249,9 @@ class StubTeacher:
         self._in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self._in_flight)
         try:
-            if self._faults:
-                return await show(self._faults.popleft(), request)
+            fault = self._faults.popleft() if self._faults else self._ailment.next()
+            if fault is not None:
+                return await show(fault, request)
             return self._refused(body) or await self._generate(request.path, body)
         finally:
             self._in_flight -= 1
@@ -211,6 +267,8 @@ class StubTeacher:
         if self.refuse_lists and isinstance(body.get("prompt"), list):
             return _refusal(500, "")
         prompt = _prompt_text(body)
+        if self.max_context is not None and len(prompt.split()) > self.max_context:
+            return _refusal(400, too_long(self.max_context, len(prompt.split())))
         for poison, status in self.poison.items():
             if poison in prompt:
                 return _refusal(status, "poisoned prompt")
@@ -218,12 +276,14 @@ class StubTeacher:
 
     async def _generate(self, path: str, body: dict[str, Any]) -> web.Response:
         async with self._free_slots or contextlib.nullcontext():
-            await asyncio.sleep(self.latency)
+            await asyncio.sleep(self._seconds(_prompt_text(body)))
         n = 1 if self.ignore_n else body.get("n") or 1
         prompts = body["prompt"] if isinstance(body.get("prompt"), list) else [_prompt_text(body)]
         texts = [text for prompt in prompts for text in self._texts(prompt, body, n)]
-        shape = _chat_choice if path.endswith("/chat/completions") else _text_choice
-        choices = [shape(index, text, body) for index, text in enumerate(texts)]
+        shape = chat_choice if path.endswith("/chat/completions") else text_choice
+        choices = [
+            shape(index, text, body, self.finish_reason) for index, text in enumerate(texts)
+        ][: self.most_choices]
         if self.reverse_choices:
             choices.reverse()
         read = sum(len(prompt.split()) for prompt in prompts)
@@ -231,7 +291,7 @@ class StubTeacher:
         return web.json_response(
             {
                 "id": "stub",
-                "object": "chat.completion" if shape is _chat_choice else "text_completion",
+                "object": "chat.completion" if shape is chat_choice else "text_completion",
                 "created": 0,
                 "model": body.get("model"),
                 "choices": choices,
@@ -242,6 +302,13 @@ class StubTeacher:
                 },
             }
         )
+
+    def _seconds(self, prompt: str) -> float:
+        seconds = self.latency(prompt) if callable(self.latency) else self.latency
+        if not self.jitter:
+            return seconds
+        stray = Ask(prompt).number / 2**48  # from 0 to 1, the same for the same prompt
+        return seconds * (1 + self.jitter * (2 * stray - 1))
 
     def _texts(self, prompt: str, body: dict[str, Any], n: int) -> list[str | None]:
         first = self._repeats[prompt] if self.count_repeats else 0
@@ -258,50 +325,6 @@ def _prompt_text(body: Mapping[str, Any]) -> str:
 
 def _refusal(status: int, message: str, kind: str = "BadRequestError") -> web.Response:
     return web.json_response(error_body(message, status, kind), status=status)
-
-
-def _model_list(names: Sequence[str]) -> dict[str, Any]:
-    return {"object": "list", "data": [{"id": name, "object": "model"} for name in names]}
-
-
-def _text_choice(index: int, text: str | None, body: Mapping[str, Any]) -> dict[str, Any]:
-    k = body.get("logprobs")
-    logprobs = None
-    if k is not None:
-        tokens = (text or "").split()
-        logprobs = {
-            "tokens": tokens,
-            "token_logprobs": [-0.5] * len(tokens),
-            "top_logprobs": [dict(_rivals(token, k)) for token in tokens],
-            "text_offset": [0] * len(tokens),
-        }
-    return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": "stop"}
-
-
-def _chat_choice(index: int, text: str | None, body: Mapping[str, Any]) -> dict[str, Any]:
-    logprobs = None
-    if body.get("logprobs"):
-        k = body.get("top_logprobs") or 0
-        content = [
-            {
-                "token": token,
-                "logprob": -0.5,
-                "top_logprobs": [{"token": t, "logprob": p} for t, p in _rivals(token, k)],
-            }
-            for token in (text or "").split()
-        ]
-        logprobs = {"content": content}
-    return {
-        "index": index,
-        "message": {"role": "assistant", "content": text},
-        "logprobs": logprobs,
-        "finish_reason": "stop",
-    }
-
-
-def _rivals(token: str, k: int) -> list[tuple[str, float]]:
-    """Return the token and its k - 1 rivals, best first."""
-    return [(token if i == 0 else f"{token}~{i}", -0.5 - i) for i in range(k)]
 
 
 async def _serve_until_stopped(stub: StubTeacher) -> None:
