@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 Tag = TypeVar("Tag")
 Result: TypeAlias = "Answer | Exception"
 
-PAUSE = 0.015
-"""Seconds over which answers are gathered, so that the work of collecting them is done for several
-at a time. It costs nothing while requests wait for a place at the teacher."""
+GATHERED = 32
+"""Answers that are collected together while others wait for a place at the teacher, so that the
+work of collecting them is done for many at a time."""
 
-SHORT_PAUSE = 0.002
+LONGEST_PAUSE = 0.1
+"""Seconds that an answer waits for others at most."""
+
+SHORTEST_PAUSE = 0.002
 """The same while the teacher has free places, which the next requests should fill at once."""
 
 
@@ -46,7 +49,7 @@ class Inquiry(Generic[Tag]):
         # Of the loop's thread:
         self._tasks: set[asyncio.Task[None]] = set()
         self._choices_under_way = 0
-        self._will_ring = False
+        self._alarm: asyncio.TimerHandle | None = None
         # How many choices keep the teacher busy; written here, read there.
         self._enough = 0
 
@@ -118,14 +121,27 @@ class Inquiry(Generic[Tag]):
         self._choices_under_way -= request.n
         self._answered.append((tag, request, result))
         if not self._choices_under_way:
-            self._bell.set()
-        elif not self._will_ring:
-            self._will_ring = True
-            is_busy = self._choices_under_way > self._enough
-            self._loop.call_later(PAUSE if is_busy else SHORT_PAUSE, self._ring)
+            self._ring()
+        elif self._choices_under_way <= self._enough:
+            self._ring_in(SHORTEST_PAUSE)
+        elif len(self._answered) >= GATHERED:
+            self._ring()
+        else:
+            self._ring_in(LONGEST_PAUSE)
+
+    def _ring_in(self, seconds: float) -> None:
+        """Wake the caller soon, unless that is to happen sooner already."""
+        at = self._loop.time() + seconds
+        if self._alarm is not None:
+            if self._alarm.when() <= at:
+                return
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(at, self._ring)
 
     def _ring(self) -> None:
-        self._will_ring = False
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         self._bell.set()
 
     def _cancel_all(self) -> None:
