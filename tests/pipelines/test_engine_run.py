@@ -98,7 +98,7 @@ def test_a_model_that_is_not_there_stops_a_run_before_its_first_block(
     started: list[str] = []
 
     class Watching(Observer):
-        def block_started(self, index, total, name, block_type, rows_in) -> None:
+        def block_started(self, index, total, name, *about: object) -> None:
             started.append(name)
 
     copy = BlockSpec("copy", "DuplicateColumnsBlock", {"columns_map": {"id": "copy"}})

@@ -40,7 +40,13 @@ class Notes(Observer):
         self.partial: tuple[RunResult, str] | None = None
 
     def block_started(
-        self, index: int, total: int, name: str, block_type: str, rows_in: int | None
+        self,
+        index: int,
+        total: int,
+        name: str,
+        block_type: str,
+        rows_in: int | None,
+        statistics: RequestStatistics | None = None,
     ) -> None:
         self.told.append((index, total, name, block_type, rows_in))
 

@@ -194,7 +194,7 @@ class Stage:
             self._first_row_at = self._last_row_at = time.perf_counter()
             spec = self.block_spec
             self._observer.block_started(
-                self.index, self._total, spec.name, spec.type, self._rows_known
+                self.index, self._total, spec.name, spec.type, self._rows_known, self.statistics
             )
 
     def _without_duplicates(self, rows: pa.Table) -> pa.Table:
