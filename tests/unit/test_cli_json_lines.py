@@ -11,9 +11,10 @@ import pytest
 
 from kfp_sdg.cli.console import say, speak_json
 from kfp_sdg.cli.json_lines import JsonLines
+from kfp_sdg.cli.notices import show_warnings
 from kfp_sdg.cli.progress import watcher_for
 from kfp_sdg.engine import RunResult
-from kfp_sdg.errors import BlockError
+from kfp_sdg.errors import BlockError, Position, Problem
 from kfp_sdg.storage import HistoryEntry
 from kfp_sdg.teacher import RequestStatistics, Usage
 from screens import ASKED, Screen, wait_for
@@ -160,6 +161,15 @@ def test_what_is_said_before_and_after_is_json_too() -> None:
         {"event": "error", "message": "no such model"},
     ]
     assert screen.text.splitlines()[-1] == "for people"
+
+
+def test_warnings_about_a_pipelines_files_are_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    speak_json(True)
+    doubtful = Problem("the key is not used", Position("flow.yaml", 3, 1))
+    show_warnings([doubtful, doubtful])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["event"] == "warning"
+    assert json.loads(line)["message"] == "flow.yaml:3:1: the key is not used"
 
 
 def events_of(screen: Screen, count: int) -> list[dict[str, Any]]:

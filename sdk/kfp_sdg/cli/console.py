@@ -57,6 +57,11 @@ def speak_json(wanted: bool) -> None:
     _json = wanted
 
 
+def speaks_json() -> bool:
+    """Tell whether whoever reads the messages is a machine."""
+    return _json
+
+
 def write_json(console: Console, event: str, **values: Any) -> None:
     """Write one JSON object on a line of its own; its keys are those of ``cli.json_lines``.
 
