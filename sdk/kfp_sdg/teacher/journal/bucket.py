@@ -37,8 +37,9 @@ class Bucket:
     """Segments under a URL, written by one process at a time.
 
     What was written is in the store a few seconds later, or when the journal is closed. A process
-    that is killed takes with it what it wrote since; one that cannot send says so at the next
-    answer, and leaves what was not sent in its local folder.
+    that is killed takes with it what it wrote since, and its lock is waited for before others may
+    go on (see ``bucket_lock``); one that cannot send says so at the next answer, and leaves what was
+    not sent in its local folder.
 
     Attributes:
         name: What messages call the place.
