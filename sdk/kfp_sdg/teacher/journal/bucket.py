@@ -38,8 +38,8 @@ class Bucket:
 
     What was written is in the store a few seconds later, or when the journal is closed. A process
     that is killed takes with it what it wrote since, and its lock is waited for before others may
-    go on (see ``bucket_lock``); one that cannot send says so at the next answer, and leaves what was
-    not sent in its local folder.
+    go on (see ``bucket_lock``); one that cannot send says so at the next answer, and leaves what
+    was not sent in its local folder.
 
     Attributes:
         name: What messages call the place.
