@@ -31,9 +31,10 @@ class Resumed:
     Attributes:
         system: Its name.
         killed_at: Answers that the first run had asked for when it was killed.
+        in_flight: Those of them that it was still waiting for; nobody can save these.
         resumed: Answers that the second run asked for.
-        waste: Answers of both beyond those that one undisturbed run needs, as a share of these;
-            None where the second run failed.
+        repeated: Answers of both runs beyond those that one undisturbed run needs; None where the
+            second run failed.
         rows: Rows that came out of the second run, None where it failed.
         third: Answers that a third run asked for, when all was done; None where the second failed.
         problem: What went wrong in the second or third run.
@@ -41,11 +42,20 @@ class Resumed:
 
     system: str
     killed_at: int
+    in_flight: int
     resumed: int
-    waste: float | None
-    rows: int | None
-    third: int | None
-    problem: str
+    repeated: int | None = None
+    rows: int | None = None
+    third: int | None = None
+    problem: str = ""
+
+    def cells(self, ideal: int) -> list[str]:
+        """Return a line of the table."""
+        share = "" if self.repeated is None else f" ({self.repeated / ideal:.0%})"
+        results = (self.repeated, self.rows, self.third)
+        repeated, rows, third = ("-" if value is None else str(value) for value in results)
+        counts = map(str, (self.killed_at, self.in_flight, self.resumed))
+        return [self.system, *counts, repeated + share, rows, third]
 
 
 def bench(
@@ -64,20 +74,11 @@ def bench(
     ideal, rows = scenario.answers, flows.expected_rows(scenario.flow, scenario.rows)
     report.add(
         f"Killed and resumed: {scenario.title}",
-        ("system", "killed at", "asked on resuming", "waste", "rows", "asked by a third run"),
-        [
-            (
-                result.system,
-                str(result.killed_at),
-                str(result.resumed),
-                "-" if result.waste is None else f"{result.waste:+.1%}",
-                "-" if result.rows is None else str(result.rows),
-                "-" if result.third is None else str(result.third),
-            )
-            for result in results
-        ],
+        ("system", "killed at", "in flight", "resumed", "repeated", "rows", "third run"),
+        [result.cells(ideal) for result in results],
         [asdict(result) for result in results],
-        f"ideal: {ideal} answers in all, {rows} rows, and none asked by a third run.",
+        "Counts of answers asked for. Ideal: nothing repeated but what was in flight, "
+        f"{ideal} answers in all, {rows} rows, a third run that asks nothing.",
     )
     for result in results:
         if result.problem:
@@ -91,6 +92,14 @@ def _measure(system: System, scenario: Scenario, server: ServerProcess, folder: 
     flows.write(place, scenario.flow, scenario.rows)
     command = system.command(server.url, scenario.flow, kept)
 
+    half, expected = scenario.answers // 2, flows.expected_rows(scenario.flow, scenario.rows)
+    in_flight = 0
+
+    def half_way() -> bool:
+        nonlocal in_flight
+        begun, in_flight = server.count()
+        return begun >= half
+
     def go(stop_when: Callable[[], bool] = lambda: False) -> tuple[Cost, int]:
         server.reset(scenario.settings)
         cost = run(
@@ -100,17 +109,23 @@ def _measure(system: System, scenario: Scenario, server: ServerProcess, folder: 
             limit=LIMIT,
             stop_when=stop_when,
         )
-        return cost, server.count()
+        return cost, server.count()[0]
 
-    half, expected = scenario.answers // 2, flows.expected_rows(scenario.flow, scenario.rows)
-    _, killed_at = go(lambda: server.count() >= half)
+    _, killed_at = go(half_way)
     second, resumed = go()
     rows = system.rows(place, second.output)
     problem = problem_of(second, rows, expected)
     if second.code:
-        return Resumed(system.name, killed_at, resumed, None, None, None, problem)
+        return Resumed(system.name, killed_at, in_flight, resumed, problem=problem)
     last, third = go()
     again = problem_of(last, system.rows(place, last.output), expected)
-    waste = (killed_at + resumed) / scenario.answers - 1
-    problem = problem or (again and f"third run: {again}")
-    return Resumed(system.name, killed_at, resumed, waste, rows, third, problem)
+    return Resumed(
+        system=system.name,
+        killed_at=killed_at,
+        in_flight=in_flight,
+        resumed=resumed,
+        repeated=killed_at + resumed - scenario.answers,
+        rows=rows,
+        third=third,
+        problem=problem or (again and f"third run: {again}"),
+    )

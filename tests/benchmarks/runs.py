@@ -34,6 +34,7 @@ class Figures:
         requests: HTTP requests for answers.
         answers: Answers that the server wrote.
         most_in_flight: The most answers that it was asked for at a time.
+        mean_in_flight: The mean of that over the span.
         cpu: CPU seconds of all the system's processes per 1,000 answers of the flow.
         cpu_after_start: The same without what was used before the first request.
         pss: Peak memory of all its processes, shared pages once.
@@ -52,6 +53,7 @@ class Figures:
     requests: int
     answers: int
     most_in_flight: int
+    mean_in_flight: float
     cpu: float
     cpu_after_start: float
     pss: float
@@ -116,6 +118,7 @@ def _measure(system: System, scenario: Scenario, server: ServerProcess, folder: 
         requests=stats["requests"],
         answers=stats["answers"],
         most_in_flight=stats["most_in_flight"],
+        mean_in_flight=stats["mean_in_flight"],
         cpu=cost.cpu / thousands,
         cpu_after_start=(cost.cpu - start) / thousands,
         pss=cost.pss,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import urllib.request
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ class ServerProcess:
 
     def __enter__(self) -> ServerProcess:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.stub_server"], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "benchmarks.stub_server"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         )
         assert self._process.stdout is not None
         self._root = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
@@ -42,9 +47,10 @@ class ServerProcess:
         result: dict[str, Any] = json.loads(self._ask("/stats"))
         return result
 
-    def count(self) -> int:
-        """Return how many answers were begun."""
-        return int(self._ask("/count"))
+    def count(self) -> tuple[int, int]:
+        """Return how many answers were asked for, and how many of them are in flight."""
+        counts = json.loads(self._ask("/count"))
+        return counts["begun"], counts["in_flight"]
 
     def _ask(self, path: str, body: bytes | None = None) -> bytes:
         with urllib.request.urlopen(self._root + path, body, timeout=60) as response:

@@ -25,7 +25,8 @@ _COLUMNS = (
     "rows/s",
     "× time",
     "near the best after s",
-    "most in flight",
+    "in flight: most",
+    "mean",
     "CPU s/1,000",
 )
 _NOTE = f"near the best: a half second with {NEAR:.0%} of what the best fixed setting holds."
@@ -52,7 +53,7 @@ def bench(
 def _show(report: Report, scenario: Scenario, figures: Sequence[Figures]) -> None:
     best, seconds = scenario.optimum
     plateau = max((_plateau(f.timeline) for f in figures[1:] if not f.problem), default=0.0)
-    cells = [["(best possible)", f"{best:.1%}", f"{scenario.rows / seconds:.0f}", *[""] * 4]]
+    cells = [["(best possible)", f"{best:.1%}", f"{scenario.rows / seconds:.0f}", *[""] * 5]]
     kept = []
     for figure in figures:
         settled = settled_after(figure.timeline, plateau)
@@ -74,6 +75,7 @@ def _line(figures: Figures, ours: Figures, settled: float | None) -> list[str]:
         "" if times is None else f"{times:.2f}",
         "never" if settled is None else f"{settled:.1f}",
         str(figures.most_in_flight),
+        f"{figures.mean_in_flight:.0f}",
         f"{figures.cpu:.2f}",
     ]
 

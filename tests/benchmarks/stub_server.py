@@ -5,9 +5,10 @@ line, first come, first served. The times at which slots become free lie in a he
 timer of the event loop takes nothing of the server's capacity. A request is answered when its last
 answer is written.
 
-``GET /stats`` tells what was served and how busy the slots were, ``GET /count`` the number of
-answers begun; ``POST /reset`` forgets it all and changes settings. What is written depends on the
-document's number in the prompt alone, so that every system gets the same answers.
+``GET /stats`` tells what was served and how busy the slots were, ``GET /count`` how many
+answers were asked for and are in flight; ``POST /reset`` forgets it all and changes settings. What
+is written depends on the document's number in the prompt alone, so that every system gets the same
+answers.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class Slots:
         self._random = random.Random(7)
         self.spans: list[tuple[float, float]] = []
         self.requests = self.in_flight = self.most_in_flight = 0
+        self._in_flight_seconds = self._changed = 0.0
         self.first: float | None = None
         self.cpu_before = time.process_time()
 
@@ -90,6 +92,13 @@ class Slots:
             done = max(done, start + latency)
         return done
 
+    def change_in_flight(self, answers: int, now: float) -> None:
+        """Note that answers were asked for, or (a negative number) that they were sent."""
+        self._in_flight_seconds += self.in_flight * (now - self._changed)
+        self._changed = now
+        self.in_flight += answers
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+
     def busy(self, start: float, end: float) -> float:
         """Return the share of the slots' time between two moments in which they were busy."""
         busy = sum(max(0.0, min(b, end) - max(a, start)) for a, b in self.spans)
@@ -106,14 +115,15 @@ class Slots:
         Returns:
             requests, answers: counts. first, last: moments of the first request and the last answer
             (None without any). span: seconds between them. utilisation: busy slot seconds over
-            slots times span. timeline: utilisation of each half second. most_in_flight: answers.
-            cpu: seconds that this process used.
+            slots times span. timeline: utilisation of each half second. most_in_flight and
+            mean_in_flight: answers. cpu: seconds that this process used.
         """
         last = max((end for _, end in self.spans), default=None)
         result: dict[str, Any] = {
             "requests": self.requests,
             "answers": len(self.spans),
             "most_in_flight": self.most_in_flight,
+            "mean_in_flight": 0.0,
             "cpu": time.process_time() - self.cpu_before,
             "first": self.first,
             "last": last,
@@ -123,6 +133,7 @@ class Slots:
         }
         if self.first is not None and last is not None:
             result["span"] = last - self.first
+            result["mean_in_flight"] = self._in_flight_seconds / (last - self.first)
             result["utilisation"] = self.busy(self.first, last)
             result["timeline"] = list(self._timeline(self.first, last, 0.5))
         return result
@@ -144,7 +155,7 @@ class Server:
         if path.endswith("/models"):
             return _json({"object": "list", "data": [{"id": "stub", "object": "model"}]})
         if path == "/count":
-            return web.Response(text=str(len(self.slots.spans)))
+            return _json({"begun": len(self.slots.spans), "in_flight": self.slots.in_flight})
         if path == "/stats":
             return _json(self.slots.stats())
         if path == "/reset":
@@ -164,13 +175,12 @@ class Server:
         prompts, n = _prompts(body, chat=chat), body.get("n") or 1
         slots, count = self.slots, len(prompts) * n
         slots.requests += 1
-        slots.in_flight += count
-        slots.most_in_flight = max(slots.most_in_flight, slots.in_flight)
+        slots.change_in_flight(count, now)
         try:
             done = slots.take(count, factor=self._factor(body, prompts[0]), now=now)
             await asyncio.sleep(done - time.monotonic())
         finally:
-            slots.in_flight -= count
+            slots.change_in_flight(-count, time.monotonic())
         texts = [_text(prompt, k) for prompt in prompts for k in range(n)]
         return _json(_completion(texts, len(prompts), chat=chat))
 
