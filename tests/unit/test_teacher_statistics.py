@@ -53,7 +53,7 @@ def test_memory_does_not_grow_with_the_times_counted() -> None:
     histogram = TimeHistogram()
     for exponent in range(-6000, 6000):
         histogram.add(10 ** (exponent / 1000))
-    assert len(histogram.counts) < 1100
+    assert len(histogram.counts) < 2100
 
 
 def test_a_histogram_can_be_read_while_another_thread_adds() -> None:
@@ -92,6 +92,7 @@ def test_answers_waits_retries_and_journal_hits_are_counted() -> None:
     assert list(statistics.retries_by_cause.items()) == [("429", 2), ("timeout", 1)]
     assert statistics.latency(0.5) == pytest.approx(0.1, rel=0.02)
     assert statistics.latency(1.0) == pytest.approx(2.0, rel=0.02)
+    assert len(str(statistics.latency(1.0))) <= 5  # 1.993, and no 1.9929999999
 
 
 def test_merged_statistics_are_those_of_all_requests_together() -> None:

@@ -73,7 +73,7 @@ def block_numbers(block: BlockAtWork) -> dict[str, Any]:
     if statistics is None:
         return numbers | dict.fromkeys(seen)
     causes = statistics.retries_by_cause
-    latencies = {name: round(statistics.latency(q), 4) for name, q in _QUANTILES.items()}
+    latencies = {name: statistics.latency(q) for name, q in _QUANTILES.items()}
     return numbers | {
         "retries": sum(causes.values()),
         "retries_by_cause": causes,

@@ -183,9 +183,14 @@ def _count(number: int) -> str:
     return f"{number:,}"
 
 
-def _waited(number: float) -> str:
-    """Return a time that may be none."""
-    return clock(number) if number else "-"
+def _mean_wait(entry: HistoryEntry) -> float:
+    """Return how many seconds a request waited for a place in flight on average."""
+    return round(entry.wait_seconds / max(entry.requests, 1), 3)
+
+
+def _seconds(number: float) -> str:
+    """Return seconds that may be none."""
+    return three_digits(number) if number else "-"
 
 
 _GROUPS = (
@@ -208,7 +213,7 @@ _GROUPS = (
     (
         _Column("parse\nfailures", lambda e: e.rejected_by_reason.get("parse", 0)),
         _Latency("latency in s\np50 / p95 / p99", lambda e: e.latency_p50, summed=False),
-        _Column("waited for\na place", lambda e: round(e.wait_seconds, 1), text=_waited),
+        _Column("mean wait for\na place in s", _mean_wait, summed=False, text=_seconds),
     ),
 )
 

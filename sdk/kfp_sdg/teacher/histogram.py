@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-RELATIVE_ERROR = 0.01
+RELATIVE_ERROR = 0.005
 """How far a quantile may be off, as a share of it."""
 
 SHORTEST = 1e-4
@@ -23,7 +23,7 @@ _PER_LOG = 1 / math.log(_GROWTH)
 class TimeHistogram:
     """Counts times in buckets whose bounds grow by a constant factor.
 
-    It has about 1,040 buckets at most, however many times are added. One thread adds, any thread
+    It has about 2,080 buckets at most, however many times are added. One thread adds, any thread
     may read.
 
     Attributes:

@@ -83,9 +83,10 @@ class RequestStatistics:
             quantile: The share of the answers that took no longer: 0.5, 0.95, 0.99.
 
         Returns:
-            Seconds, within 1 %; 0.0 while there is no answer.
+            Seconds, within 1 %, with as many digits as mean something; 0.0 while there is no
+            answer.
         """
-        return self.latencies.quantile(quantile)
+        return float(f"{self.latencies.quantile(quantile):.4g}")
 
     @property
     def retries_by_cause(self) -> dict[str, int]:
