@@ -233,6 +233,26 @@ def test_a_run_killed_at_20_moments_ends_as_if_it_had_been_left_alone(case, tmp_
     assert case.stub.requests == []
 
 
+def test_a_run_that_is_told_to_end_keeps_every_answer_it_has_asked_for(case):
+    """SIGTERM, as a pod gets that is evicted: what is in flight is waited for."""
+    case.stub.latency = 0.5
+    process = case.start()
+    while len(case.stub.requests) < 2 * CAP:
+        time.sleep(0.002)
+    process.terminate()
+    assert process.wait() == 128 + signal.SIGTERM
+    paid = len(case.stub.requests)
+    assert case.kept() == paid < 3 * CAP
+
+    case.stub.latency = 0
+    rows = case.finish()
+    asked = case.asked()
+    case.stub.reset()
+    undisturbed = Case(case.folder.parent / "undisturbed", case.stub)
+    assert rows == undisturbed.finish()
+    assert asked == undisturbed.asked()  # nothing was paid twice
+
+
 def test_equal_questions_keep_answers_of_their_own_through_a_kill(case):
     """Sampling: the server says something else each time, and nothing is lost or used twice."""
     served: list[str] = []
