@@ -245,9 +245,10 @@ def test_sigterm_takes_in_what_is_on_its_way_and_asks_for_nothing_more(runner: s
     assert replies() == REPLIES
 
 
-def test_a_second_sigterm_waits_for_nothing() -> None:
+@pytest.mark.parametrize("runner", ["engine", "kfp"])
+def test_a_second_sigterm_waits_for_nothing(runner: str) -> None:
     with StubTeacher(answer=reply, latency=600) as stub:
-        process = start(stub)
+        process = start(stub, "--runner", runner)
         process.send_signal(signal.SIGTERM)
         assert process.stderr is not None
         line = ""

@@ -104,7 +104,8 @@ def run_on_kfp(order: RunOrder, watcher: Watcher, tell: Callable[[str], None]) -
     table, _ = _input(order)
     prepare_for_tasks(order.checkpoint, tell)
     with started(order.teacher) as choice:
-        with connected(choice) as teachers:  # what cannot work is found before the first task
+        # What cannot work is found before the first task.
+        with connected(choice, outage_watcher=watcher) as teachers:
             context = _context(order, choice, teachers)
             prepare_blocks(order.spec, table.column_names, context)
         options = LocalRunOptions(

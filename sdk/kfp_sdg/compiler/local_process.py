@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
+
+logger = logging.getLogger(__name__)
 
 _SECONDS_TO_STOP = 5.0
 _SECONDS_TO_END_IN_ORDER = 30.0
@@ -74,6 +77,11 @@ class LocalRunner:
         """Stop the runner and its tasks, if they still work; after a SIGTERM in order."""
         if self._process.poll() is None:
             if isinstance(error, Terminated):
+                logger.warning(
+                    "stopping: what the teacher is writing now is waited for, up to %d seconds; a "
+                    "second signal stops at once",
+                    _SECONDS_TO_END_IN_ORDER,
+                )
                 self._stop(signal.SIGTERM, _SECONDS_TO_END_IN_ORDER)
             else:
                 self._stop(signal.SIGINT, _SECONDS_TO_STOP)
