@@ -91,6 +91,7 @@ class Bars(Watcher):
             away = self._away.pop(url, None)
         if away and time.monotonic() - away.since >= _TOLD_AFTER:
             lasted = clock(time.monotonic() - away.since)
+            self._live.refresh()  # or the line would be printed above the old picture
             self._console.print(Text(f"teacher at {url}: back after {lasted}"), soft_wrap=True)
 
     def picture(self) -> RenderableType:

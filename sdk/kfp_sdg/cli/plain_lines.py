@@ -104,7 +104,7 @@ class PlainLines(Watcher):
         if time.monotonic() - self._last_line >= pause:
             self._last_line, self._last_state = time.monotonic(), moved
             states = "; ".join(map(_state, blocks))
-            self._write(Text(f"{states}; {clock(self.seconds)}"))
+            self._write(Text(f"{states}; after {clock(self.seconds)}"))
 
     def _write_line(self, line: str) -> None:
         self._write(Text(line))

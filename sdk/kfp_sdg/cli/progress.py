@@ -232,7 +232,8 @@ def done_line(index: int, total: int, entry: HistoryEntry) -> Text:
     if entry.rejected:
         text.append(f", {entry.rejected:,} rejected", style="yellow")
     if entry.retries:
-        text.append(f", {entry.retries:,} retries", style="yellow")
+        word = "retry" if entry.retries == 1 else "retries"
+        text.append(f", {entry.retries:,} {word}", style="yellow")
     if entry.completion_tokens:
         speed = entry.completion_tokens / max(entry.seconds, 1e-6)
         text.append(f", {rate(speed)} tokens/s", style="dim")

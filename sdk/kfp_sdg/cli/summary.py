@@ -96,15 +96,18 @@ def _table(
     name_width: int,
 ) -> Table:
     """Return a table with these columns."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_footer=True)
+    footers = [column.footer(history, seconds) for column in columns]
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_footer=any(footers)
+    )
     lines = max((column.title.count("\n") for column in columns), default=0)
     table.add_column(
         "\n" * lines + "block", "total", overflow="fold", footer_style="bold", max_width=name_width
     )
-    for column in columns:
+    for column, footer in zip(columns, footers, strict=True):
         table.add_column(
             "\n" * (lines - column.title.count("\n")) + column.title,
-            column.footer(history, seconds),
+            footer,
             justify="right",
             no_wrap=True,
             footer_style="bold",

@@ -73,7 +73,8 @@ def _teacher_line(entry: HistoryEntry) -> str:
         )
     if entry.retries:
         causes = ", ".join(f"{n:,} × {cause}" for cause, n in entry.retries_by_cause.items())
-        text += f"; {entry.retries:,} retries ({_escaped(causes)})"
+        word = "retry" if entry.retries == 1 else "retries"
+        text += f"; {entry.retries:,} {word} ({_escaped(causes)})"
     if entry.journal_hits:
         text += f"; {entry.journal_hits:,} requests answered from the journal"
     return text + "."
