@@ -1,13 +1,15 @@
 """What is known about whether a server is there, and who may ask it while it is not.
 
 A server that is restarted refuses connections, and a gateway in front of it answers 502, 503 or
-504. All requests then wait at one gate, and a free question is asked again and again until
-somebody answers; so a restart costs no request one of its tries, and is noticed when it is over.
+504. All requests then wait at one gate, so that a restart costs none of them its tries, and one
+asks for all again and again: a free question where nobody listens; where a gateway refuses, which
+may well answer free questions itself, one request after the other of those that wait.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -28,6 +30,10 @@ _QUIET_SECONDS = 10.0
 
 _TICK = 1.0
 """Seconds between two words to whoever watches."""
+
+_QUICK_REFUSAL = 2.0
+"""Seconds. Gateways refuse at once; a request that is not refused by then is being answered, and
+the others need not wait until it is."""
 
 
 class OutageWatcher(Protocol):
@@ -62,15 +68,35 @@ class Patience:
 
 
 @dataclass(slots=True)
+class _Scout:
+    """A request that tries for all.
+
+    Attributes:
+        sent: When it left the gate; None until a request has come for it.
+        fault: Why it was refused.
+    """
+
+    sent: float | None = None
+    fault: asyncio.Future[Fault] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def failed(self, fault: Fault, sent: float) -> None:
+        """Take note of a request that failed, if it can have been this one."""
+        if self.sent is not None and sent >= self.sent and not self.fault.done():
+            self.fault.set_result(fault)
+
+
+@dataclass(slots=True)
 class Outage:
     """Whether one server is away; used on one loop only.
 
     Attributes:
         url: The server's base URL.
         patience: How long it is waited for.
-        is_back: Asks the server something free; the fault if it still is away, else None.
+        is_back: Asks the server something free: the fault if it is away, else None.
         watcher: Is told of it.
-        answers: How many answers came so far.
+        answers: How often it answered so far, free questions included.
     """
 
     url: str
@@ -86,7 +112,9 @@ class Outage:
     # When the gate was closed; None while it is open.
     _closed: float | None = None
     _opened: float = 0.0
-    _needs_new_connection: bool = False
+    _refused_by_gateway: bool = False
+    # Set while one of the waiting requests is to try for all, or does.
+    _scout: _Scout | None = None
     _fault: Fault | None = None
     # Set once the patience was over; for requests that are still on their way to the gate.
     _lost: Callable[[], TeacherError] | None = None
@@ -113,7 +141,7 @@ class Outage:
             self._told = False
         # Whoever was connected before may be answered still while new connections are refused.
         since = self._closed if self._closed is not None else self._opened
-        if self._began is not None and (sent >= since or not self._needs_new_connection):
+        if self._began is not None and (sent >= since or self._refused_by_gateway):
             self._open()
             self._began = None
 
@@ -124,6 +152,8 @@ class Outage:
             fault: What happened to it.
             sent: When it was sent; of no weight if the server was back after that.
         """
+        if self._scout is not None:
+            self._scout.failed(fault, sent)
         if self._closed is not None or sent < self._opened:
             return
         now = time.monotonic()
@@ -151,11 +181,14 @@ class Outage:
         """Whether requests have to wait."""
         return self._closed is not None
 
-    async def over(self, failed: float | None = None) -> None:
+    async def over(self, failed: float | None = None) -> bool:
         """Wait until the server is back; at once where it was not away.
 
         Args:
             failed: When the request failed last; None if it has not been asked yet.
+
+        Returns:
+            Whether the request is to try for all: the server is still away as far as is known.
 
         Raises:
             TeacherError: It did not come back within the patience.
@@ -163,9 +196,13 @@ class Outage:
         if self._lost is not None and failed is not None and failed <= self._opened:
             raise self._lost()
         while self.closed:
+            if self._scout is not None and self._scout.sent is None:
+                self._scout.sent = time.monotonic()
+                return True
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             await turn  # once cancelled it is passed over by whoever opens the gate
+        return False
 
     def _close(self, fault: Fault, now: float) -> None:
         if self._began is None:
@@ -174,7 +211,7 @@ class Outage:
         self._closed = now
         self._tries += 1
         self._fault = fault
-        self._needs_new_connection = fault.status is None
+        self._refused_by_gateway = fault.status is not None
         self._asking = asyncio.get_running_loop().create_task(self._ask_until_back())
         self._asking.add_done_callback(self._asked)
 
@@ -186,7 +223,7 @@ class Outage:
     def _open(self) -> None:
         if self._closed is None:
             return
-        self._closed, self._opened = None, time.monotonic()
+        self._closed, self._opened, self._scout = None, time.monotonic(), None
         self._wake(None)
         if self._asking is not None and self._asking is not asyncio.current_task():
             self._asking.cancel()
@@ -211,9 +248,9 @@ class Outage:
             wish = (self._fault.retry_after if self._fault else None) or 0.0
             await self._wait(max(self._delay, wish))
             if self._seconds_left() <= 0:
-                self._give_up()
+                self._give_up(fatal=await self.is_back() is not None)
                 return
-            fault = await self.is_back()
+            fault = await (self._send_scout() if self._refused_by_gateway else self.is_back())
             self._tries += 1
             if fault is None:
                 self._has_replied = True
@@ -221,6 +258,22 @@ class Outage:
                 return
             self._fault = fault
             self._delay = min(2 * self._delay, self.patience.longest_delay)
+
+    async def _send_scout(self) -> Fault | None:
+        """Let one request through; return its fault if it is refused at once."""
+        self._scout = scout = _Scout()
+        # One of those that wait: whoever has waited longest, and to the end of the line again.
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                break
+        while scout.sent is None and self._seconds_left() > 0:
+            await self._wait(_TICK)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_QUICK_REFUSAL):
+                return await scout.fault
+        return None
 
     def _seconds_left(self) -> float:
         whole = self.patience.once_answered if self._has_replied else self.patience.at_start
@@ -239,25 +292,28 @@ class Outage:
                 return
             await asyncio.sleep(min(rest, _TICK))
 
-    def _give_up(self) -> None:
-        """Fail whoever waits; a request that comes later finds the gate open."""
+    def _give_up(self, *, fatal: bool) -> None:
+        """Fail whoever waits; a request that comes later finds the gate open.
+
+        Args:
+            fatal: Whether nobody is there; else it is these requests that are refused.
+        """
         fault, tries = self._fault, self._tries
         waited = time.monotonic() - (self._began or 0.0)
-        replied = self._has_replied
+        then = "; start it and run again, or wait longer with --teacher-patience"
+        then = then if fatal and self._has_replied else ""
 
         def error() -> TeacherError:
             what = fault.message if fault else "the server is away"
             advice = (fault.advice if fault else None) or "look into its log"
-            then = "; start it and run again, or wait longer with --teacher-patience"
             return TeacherError(
-                f"{what}; waited {waited:.0f} s for it, {tries} tries; {advice}"
-                + (then if replied else ""),
+                f"{what}; waited {waited:.0f} s for it, {tries} tries; {advice}{then}",
                 url=self.url,
                 status=fault.status if fault else None,
                 server_message=fault.server_message if fault else None,
-                fatal=True,
+                fatal=fatal,
             )
 
         self._closed, self._began, self._doubted = None, None, None
-        self._opened, self._lost = time.monotonic(), error
+        self._opened, self._lost, self._scout = time.monotonic(), error, None
         self._wake(error)

@@ -8,12 +8,18 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 
+_FULL_JITTER = 4
+"""After so many attempts a wait lasts half its bound at least."""
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """Exponential backoff with full jitter, and an ear for the server's own wish.
 
     Full jitter (a random wait between nothing and the doubled bound) spreads clients that failed
-    together; see "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
+    together; see "Exponential Backoff and Jitter", AWS Architecture Blog, 2015. Later waits last
+    half their bound at least ("equal jitter" there), so that eight retries outlast 40 s of errors
+    however the dice fall.
 
     Attributes:
         retries: How often a request may be asked again.
@@ -58,7 +64,8 @@ class RetryPolicy:
         if attempt - spared > self.retries or timeouts > self.timeout_retries or not self.retries:
             return None
         bound = min(self.longest_delay, self.first_delay * 2.0 ** min(attempt - 1, 60))
-        jitter = random.uniform(0.0, bound)  # noqa: S311 - spreads load, guards nothing
+        least = 0.0 if attempt <= _FULL_JITTER else bound / 2
+        jitter = random.uniform(least, bound)  # noqa: S311 - spreads load, guards nothing
         # Never sooner than asked; the jitter on top keeps the herd from returning as one.
         delay = jitter if retry_after is None else retry_after + min(jitter, 1.0)
         wish = retry_after or 0.0

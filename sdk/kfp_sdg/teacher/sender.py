@@ -52,7 +52,7 @@ class _Tries:
         timeouts: How many of these had no answer in time.
         failed_first: When the first of these failed, or the first after an outage.
         failed_last: When the last of these failed.
-        others: How many answers the server had given when it failed last.
+        others: How often the server had answered anybody when it failed last.
     """
 
     attempts: int = 0
@@ -184,11 +184,11 @@ class Sender:
     async def _place(self, places: int, request: Request, tries: _Tries) -> Ticket:
         """Wait for a place in flight while the server is there."""
         while True:
-            await self.outage.over(tries.failed_last)
+            tries_for_all = await self.outage.over(tries.failed_last)
             asked = time.perf_counter()
             ticket = await self.limiter.acquire(places, request.scope)
             request.statistics.note_wait(time.perf_counter() - asked)
-            if not self.outage.closed:
+            if tries_for_all or not self.outage.closed:
                 return ticket
             self.limiter.release(ticket, Outcome.FAILED)
 
@@ -279,10 +279,10 @@ class Sender:
         """
         tries.note(fault, self.outage.answers)
         waits_at_gate = fault.away and self.outage.closed
-        delay = None
         if waits_at_gate:
             tries.failed_first = None
-        elif fault.transient:
+        delay = None
+        if fault.transient:
             delay = retry.delay(
                 tries.attempts,
                 fault.retry_after,
@@ -290,11 +290,13 @@ class Sender:
                 spared=tries.spared,
                 elapsed=tries.elapsed,
             )
-        if waits_at_gate or delay is not None:
+        if waits_at_gate and (fault.spared or delay is not None):
+            delay = 0.0
+        if delay is not None:
             self.outage.repeats(fault.message)
             if request is not None:
                 request.statistics.note_retry(fault.cause)
-            await asyncio.sleep(delay or 0.0)
+            await asyncio.sleep(delay)
             return
         how_often = f" after {tries.attempts} tries" if tries.attempts > 1 else ""
         asked = f" (asked for {request.place})" if request and request.place else ""
