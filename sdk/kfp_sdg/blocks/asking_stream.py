@@ -11,6 +11,7 @@ import pyarrow as pa
 from kfp_sdg.blocks.account import Account, Rejection
 from kfp_sdg.blocks.asking import RejectedRowError, RowResult
 from kfp_sdg.blocks.beside import SLICE, beside
+from kfp_sdg.blocks.columns import row_numbers
 from kfp_sdg.blocks.prefixes import neighbours_first
 from kfp_sdg.blocks.streams import Outlet, Piece, Stream
 from kfp_sdg.errors import SdgError, TeacherError
@@ -32,7 +33,7 @@ FAILURES_OF_A_TEACHER = 5
 """So many requests of a block have to fail, and none be answered, before it is the teacher's fault
 and not the rows'."""
 
-_NO_RESULT = RowResult()
+_TAKEN = RowResult()
 
 
 @dataclass(slots=True)
@@ -55,16 +56,25 @@ class Batch:
         """Nothing is known of any row."""
         self.results = [None] * len(self.rows)
 
-    def take_finished(self) -> tuple[pa.Table, list[RowResult]]:
-        """Return the next rows, in their order, whose results are there, and the results."""
-        first = last = self.passed_on
-        results = []
-        while last < len(self.results) and (result := self.results[last]) is not None:
-            results.append(result)
-            self.results[last] = _NO_RESULT
-            last += 1
-        self.passed_on = last
-        return self.table.slice(first, last - first), results
+    def take_finished(self, *, past_gaps: bool) -> tuple[pa.Table, list[RowResult]]:
+        """Return the next rows whose results are there, in their order, and the results.
+
+        Args:
+            past_gaps: Whether rows behind an unanswered one count too; then the batch is done.
+        """
+        first, indices, results = self.passed_on, [], []
+        for index in range(first, len(self.results)):
+            result = self.results[index]
+            if result is not None:
+                indices.append(index)
+                results.append(result)
+                self.results[index] = _TAKEN
+            elif not past_gaps:
+                break
+        self.passed_on = len(self.results) if past_gaps else first + len(indices)
+        if past_gaps:
+            return self.table.take(row_numbers(indices)), results
+        return self.table.slice(first, len(indices)), results
 
     @property
     def is_done(self) -> bool:
@@ -141,7 +151,7 @@ class AskingStream(Stream):
 
     def ask(self) -> None:
         """Ask about the next rows."""
-        table = self._block.extend(self._to_ask.popleft())
+        table = self._block.extend(self._next_rows())
         batch = Batch(table, table.to_pylist())
         self._batches.append(batch)
         asked = []
@@ -178,11 +188,16 @@ class AskingStream(Stream):
         batch.results[offset] = made
         self.outlet.note(1, len(made.rejections))
 
-    def put_finished(self) -> None:
-        """Put out all rows that are not behind an unanswered one."""
+    def put_finished(self, *, past_gaps: bool = False) -> None:
+        """Put out all rows that are not behind an unanswered one.
+
+        Args:
+            past_gaps: Put out those behind one as well, and forget the unanswered ones: what is
+                left to do when a run stops.
+        """
         tables, rows_in, account = [], 0, Account()
         while self._batches:
-            inputs, results = self._batches[0].take_finished()
+            inputs, results = self._batches[0].take_finished(past_gaps=past_gaps)
             if results:
                 tables.append(beside(inputs, results, self._new_columns))
                 rows_in += len(results)
@@ -198,6 +213,15 @@ class AskingStream(Stream):
                 made = made.combine_chunks()
             self.outlet.put(Piece(rows_in, made, account))
         self._close_if_done()
+
+    def _next_rows(self) -> pa.Table:
+        """Take the next rows to be asked about; what came in small chunks is put together."""
+        tables = [self._to_ask.popleft()]
+        rows = tables[0].num_rows
+        while self._to_ask and rows + self._to_ask[0].num_rows <= BATCH:
+            tables.append(self._to_ask.popleft())
+            rows += tables[-1].num_rows
+        return pa.concat_tables(tables).combine_chunks() if len(tables) > 1 else tables[0]
 
     def _close_if_done(self) -> None:
         if self._is_ended and not self._to_ask and not self._batches:

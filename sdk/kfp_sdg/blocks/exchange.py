@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from kfp_sdg.blocks.asking_stream import BATCH, AskingStream, Batch
-from kfp_sdg.errors import Terminated
+from kfp_sdg.errors import BlockError, Terminated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,6 +90,11 @@ class Exchange:
             self._take_answers(wait=not did_something)
             each_turn()
 
+    def give_up(self) -> None:
+        """Put out all rows that are finished, also those behind an unanswered one; the last act."""
+        for stream in self._streams:
+            stream.put_finished(past_gaps=True)
+
     def __enter__(self) -> Exchange:
         """Return the exchange itself."""
         return self
@@ -100,12 +105,17 @@ class Exchange:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give up what is under way; before a process ends in order, let it be answered."""
+        """Give up what is under way, but what is kept for a run that goes on from here.
+
+        Answers in the making are paid for. A run that is asked to end, or that ends because of its
+        rows, waits for them if there is a journal to keep them in.
+        """
         try:
-            if isinstance(error, Terminated):
+            may_wait = isinstance(error, Terminated | BlockError)
+            if may_wait and self._teachers.journal is not None and not self.inquiry.is_idle:
                 logger.warning(
-                    "stopping: what the teacher is writing now is waited for, up to %d seconds; a "
-                    "second signal stops at once",
+                    "stopping: what the teacher is writing now is waited for, up to %d seconds; "
+                    "Ctrl-C or a second signal stops at once",
                     GRACE,
                 )
                 self._teachers.drain(GRACE)

@@ -89,7 +89,7 @@ class Books:
             prompt_tokens=asking.usage.prompt_tokens,
             completion_tokens=asking.usage.completion_tokens,
             retries=asking.retries.total(),
-            retries_by_cause=dict(sorted(asking.retries.items())),
+            retries_by_cause=asking.retries_by_cause,
             journal_hits=asking.journal_hits,
             wait_seconds=asking.waited,
             latency_p50=asking.latency(0.5),

@@ -153,12 +153,14 @@ class Segment:
                 stage.stream = _open(stage, exchange)
             first.feed(self._rows.slice(0, 0))
             rows = max(1, BATCH // choices_per_row(first.block))
-            exchange.run(chunks_of(self._rows, rows), first, each_turn=self._look)
+            exchange.run(chunks_of(self._rows, rows), first, each_turn=lambda: self._look(exchange))
 
-    def _look(self) -> None:
+    def _look(self, exchange: Exchange) -> None:
         """Look after the blocks at work."""
         for stage in self.stages:
-            stage.check()
+            if stage.rejects_too_many:
+                exchange.give_up()
+                raise stage.too_many_rejected()
         now = time.monotonic()
         if now - self._told_at >= SECONDS_BETWEEN_TELLS:
             self._told_at = now

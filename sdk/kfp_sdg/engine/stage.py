@@ -13,6 +13,7 @@ import pyarrow as pa
 from kfp_sdg.blocks import Account
 from kfp_sdg.engine.books import Books, require_balance
 from kfp_sdg.engine.columns import require_duplicate_columns
+from kfp_sdg.engine.streams import passes
 from kfp_sdg.teacher import Usage
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kfp_sdg.engine.observer import Observer
     from kfp_sdg.engine.sink import Sink
     from kfp_sdg.engine.tolerance import Tolerance
+    from kfp_sdg.errors import BlockError
     from kfp_sdg.spec import BlockSpec
     from kfp_sdg.storage import HistoryEntry
     from kfp_sdg.teacher import RequestStatistics
@@ -85,6 +87,7 @@ class Stage:
         self._tolerance = tolerance
         self._rows_known = rows_known
         self._rows_expected = rows_expected
+        self._passes = passes(block) if statistics else 1
         self._rejections: list[Rejection] = []
         self._schema = pa.schema([])
         self._unique: Deduplicator | None = None
@@ -129,19 +132,22 @@ class Stage:
         self._done += done
         self._rejected += rejected
 
-    def check(self) -> None:
-        """Stop a run whose block rejects too many rows, while further rows still come in.
+    @property
+    def rejects_too_many(self) -> bool:
+        """Whether a run should stop, however many of the rows to come are good."""
+        return self._rejected > self._tolerance.allowed(self._rows_at_most())
 
-        Raises:
-            BlockError: It does, however many of the rows to come are good.
-        """
-        if self._rejected:
-            settled = self.books.rows_in + self.books.added
-            self._check(max(self._rows_expected, self._arrived, settled))
+    def too_many_rejected(self) -> BlockError:
+        """Return the error of a block that rejects too many rows."""
+        return self._tolerance.exceeded(
+            self.block_spec, self._rejections, self._rejected, self._rows_at_most()
+        )
 
     def close(self) -> None:
         """Close the books and pass the end on."""
-        self._check(self.books.rows_in + self.books.added)
+        self._rows_expected = 0  # now they are known
+        if self.rejects_too_many:
+            raise self.too_many_rejected()
         self.tell()
         self.entry = self.entry_so_far()
         _warn_if_emptied(self.entry)
@@ -152,8 +158,7 @@ class Stage:
     def tell(self) -> None:
         """Tell the observer what happened since the last time."""
         usage = self.statistics.usage if self.statistics else Usage()
-        per_row = getattr(self.block, "num_iters", 1) or 1
-        now = (self._arrived, min(self._done // per_row, self._arrived), self._rejected, usage)
+        now = (self._arrived, self._done // self._passes, self._rejected, usage)
         before, self._told = self._told, now
         if now == before:
             return
@@ -205,9 +210,12 @@ class Stage:
             self._unique = Deduplicator(self.block_spec.drop_duplicates)
         return self._unique.firsts_of(rows)
 
-    def _check(self, rows: int) -> None:
-        if self._rejected > self._tolerance.allowed(rows):
-            raise self._tolerance.exceeded(self.block_spec, self._rejections, self._rejected, rows)
+    def _rows_at_most(self) -> int:
+        """Return how many rows the block works on: those it knows of, or expects if they are more.
+
+        Rows that have arrived count at least once each in the end.
+        """
+        return max(self._rows_expected, self._arrived, self.books.rows_in + self.books.added)
 
 
 def _warn_if_emptied(entry: HistoryEntry) -> None:

@@ -200,10 +200,18 @@ def open_asking(
     return AskingStream(block, outlet, exchange, scope=scope, statistics=statistics)
 
 
+def passes(block: Block) -> int:
+    """Return how many times a block works on each row: once, but for IterBlock."""
+    from kfp_sdg.blocks.iter import IterBlock
+
+    return max(1, block.num_iters) * passes(block.inner) if isinstance(block, IterBlock) else 1
+
+
 def choices_per_row(block: Block) -> int:
     """Return how many choices a block asks for about each row; 1 where it asks nobody."""
     from kfp_sdg.blocks.iter import IterBlock
 
-    if isinstance(block, IterBlock):
-        return max(1, block.num_iters) * choices_per_row(block.inner)
-    return max(1, getattr(block, "n", 1))
+    inner = block
+    while isinstance(inner, IterBlock):
+        inner = inner.inner
+    return passes(block) * max(1, getattr(inner, "n", 1))

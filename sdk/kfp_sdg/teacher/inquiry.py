@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
@@ -25,6 +26,9 @@ LONGEST_PAUSE = 0.1
 
 SHORTEST_PAUSE = 0.002
 """The same while the teacher has free places, which the next requests should fill at once."""
+
+SECONDS_TO_CANCEL = 2.0
+"""How long to wait for cancelled requests to end, so that nobody counts any more."""
 
 
 class Inquiry(Generic[Tag]):
@@ -98,7 +102,9 @@ class Inquiry(Generic[Tag]):
     def cancel(self) -> None:
         """Give up what is outstanding; nothing more can be collected."""
         if not self.is_idle and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._cancel_all)
+            ending = asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop)
+            with contextlib.suppress(TimeoutError):  # what is stuck, the pool ends when it closes
+                ending.result(SECONDS_TO_CANCEL)
         self._outstanding.clear()
 
     def _start(self, asked: Sequence[tuple[Tag, Request]]) -> None:
@@ -144,6 +150,8 @@ class Inquiry(Generic[Tag]):
             self._alarm = None
         self._bell.set()
 
-    def _cancel_all(self) -> None:
-        for task in self._tasks:
+    async def _cancel_all(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
