@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pyarrow as pa
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kfp_sdg.blocks import Account, PipelineContext
 from kfp_sdg.blocks.base import apply_block
-from kfp_sdg.engine import RunResult, make_block, run, run_block
+from kfp_sdg.engine import RunResult, make_block, run
 from kfp_sdg.engine.duplicates import drop_duplicates
 from kfp_sdg.errors import TeacherError
 from kfp_sdg.spec import BlockSpec, PipelineSpec
@@ -24,8 +23,6 @@ from kfp_sdg.teacher import Answer, Choice, TeacherPool, Usage
 from scripted_teacher import pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kfp_sdg.teacher import Request
 
 TAGS = {"start_tags": ["[Q]", "[A]"], "end_tags": ["[/Q]", "[/A]"]}

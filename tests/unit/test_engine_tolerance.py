@@ -40,7 +40,7 @@ def test_a_share_is_of_the_rows_and_never_below_twenty(
 
 @pytest.mark.parametrize("text", ["", "many", "-1", "-5%", "101%", "5 percent", "0.05", "1e3", "%"])
 def test_what_is_no_tolerance_is_refused_with_what_would_be_one(text: str) -> None:
-    with pytest.raises(SpecError, match="--max-rejected.*a share of the block's rows") as caught:
+    with pytest.raises(SpecError, match=r"--max-rejected.*a share of the block's rows") as caught:
         Tolerance.read(text)
     assert repr(text) in str(caught.value)
 
@@ -117,7 +117,7 @@ def test_column_blocks_and_single_blocks_are_held_to_it_too() -> None:
     assert run_block(choose, pipe, TOPICS(20), PipelineContext()).entry.rejected == 20
 
 
-def failing(good: set[int] = frozenset()) -> ScriptedTeacher:  # type: ignore[assignment]
+def failing(good: frozenset[int] = frozenset()) -> ScriptedTeacher:
     def reply(request: Any) -> list[str]:
         if int(request.prompt.split()[-1]) in good:
             return [tagged("fine")]
@@ -138,15 +138,17 @@ def test_four_failures_are_the_rows_fault_and_so_are_all_but_one() -> None:
     assert asked(failing(), rows=TOPICS(4)).history[0].rejected == 4
     with pytest.raises(TeacherError):
         asked(failing(), rows=TOPICS(5))
-    result = asked(failing({199}), rows=TOPICS(200), max_rejected="100%")
+    result = asked(failing(frozenset({199})), rows=TOPICS(200), max_rejected="100%")
     assert result.rows.num_rows == 1
 
 
 def test_a_failing_teacher_stops_one_block_of_a_task_as_well() -> None:
-    pool = TeacherPool(failing())
-    with pool, pytest.raises(TeacherError, match="all of the first 10 requests failed"):
-        context = PipelineContext(pool, "blank")
-        run_block(ASK, PipelineSpec((ASK,), FILES), TOPICS(10), context)
+    pipe = PipelineSpec((ASK,), FILES)
+    with (
+        TeacherPool(failing()) as pool,
+        pytest.raises(TeacherError, match="all of the first 10 requests failed"),
+    ):
+        run_block(ASK, pipe, TOPICS(10), PipelineContext(pool, "blank"))
 
 
 def test_a_table_of_rejected_rows_has_the_columns_of_the_input() -> None:
