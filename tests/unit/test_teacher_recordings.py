@@ -67,7 +67,13 @@ def replaying(
     server: str, *cases: str, patience: float = 60.0
 ) -> Iterator[tuple[Replay, TeacherPool]]:
     with Replay(server, *cases) as replay:
-        options = TeacherOptions(replay.url, max_retries=2, first_delay=0.001, patience=patience)
+        options = TeacherOptions(
+            replay.url,
+            max_retries=2,
+            first_delay=0.001,
+            patience=patience,
+            patience_at_start=patience,
+        )
         with connect(options, environ={}) as pool:
             yield replay, pool
 

@@ -3,7 +3,7 @@
 This package knows no rows and no blocks.
 """
 
-from kfp_sdg.teacher.connection import connect
+from kfp_sdg.teacher.connection import connect, connect_client
 from kfp_sdg.teacher.embedded import embedded_teacher
 from kfp_sdg.teacher.model import (
     Answer,
@@ -14,6 +14,7 @@ from kfp_sdg.teacher.model import (
     TokenLogprobs,
 )
 from kfp_sdg.teacher.options import TeacherOptions
+from kfp_sdg.teacher.outage import OutageWatcher
 from kfp_sdg.teacher.pool import TeacherPool
 from kfp_sdg.teacher.statistics import RequestStatistics, Usage
 
@@ -21,6 +22,7 @@ __all__ = [
     "Answer",
     "Choice",
     "Message",
+    "OutageWatcher",
     "Request",
     "RequestStatistics",
     "Teacher",
@@ -29,5 +31,6 @@ __all__ = [
     "TokenLogprobs",
     "Usage",
     "connect",
+    "connect_client",
     "embedded_teacher",
 ]

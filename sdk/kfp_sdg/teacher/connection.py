@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kfp_sdg.teacher.adaptive import AdaptiveLimiter
 from kfp_sdg.teacher.client import OpenAITeacher
-from kfp_sdg.teacher.credentials import find_api_key
-from kfp_sdg.teacher.limits import FixedLimiter
+from kfp_sdg.teacher.credentials import ApiKey, find_api_key
+from kfp_sdg.teacher.options import TeacherOptions
 from kfp_sdg.teacher.outage import Patience
 from kfp_sdg.teacher.pool import TeacherPool
 from kfp_sdg.teacher.retry import RetryPolicy
@@ -16,13 +18,14 @@ from kfp_sdg.teacher.sender import Sender
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kfp_sdg.teacher.credentials import ApiKey
+    import openai
+
     from kfp_sdg.teacher.journal import Journal
-    from kfp_sdg.teacher.options import TeacherOptions
     from kfp_sdg.teacher.outage import OutageWatcher
     from kfp_sdg.teacher.transport import Transport
 
-_UNCAPPED = 128
+_MOST = 1024
+"""Answers in the making at one server, where nothing else is set."""
 
 
 def connect(
@@ -61,6 +64,39 @@ def connect(
     return _pool(senders, options, journal)
 
 
+def connect_client(
+    client: openai.OpenAI | openai.AsyncOpenAI,
+    options: TeacherOptions | None = None,
+    *,
+    journal: Journal | None = None,
+    outage_watcher: OutageWatcher | None = None,
+) -> TeacherPool:
+    """Return a teacher that is asked through a client of the ``openai`` package.
+
+    For servers that need what only such a client can do, for instance a way to log in. It costs
+    ten times the CPU of ``connect``. The client's own retries are switched off.
+
+    Args:
+        client: Where the teacher is, with which key and time-outs. Of a synchronous client the
+            settings are taken over, see ``openai_transport.asynchronous``.
+        options: How patiently and how often it is asked; its URL, endpoints and time-outs mean
+            nothing here.
+        journal: As for ``connect``.
+        outage_watcher: As for ``connect``.
+
+    Raises:
+        SpecError: The client's settings cannot be taken over.
+    """
+    from kfp_sdg.teacher.openai_transport import OpenAITransport, asynchronous
+
+    own = asynchronous(client)
+    url = str(own.base_url).rstrip("/")
+    options = replace(options or TeacherOptions(url), url=url, endpoints={})
+    key = ApiKey(own.api_key, "the client")
+    sender = _sender(OpenAITransport(own), url, key, options, outage_watcher)
+    return _pool({options.url: sender}, options, journal)
+
+
 def _sender(
     transport: Transport,
     url: str,
@@ -73,7 +109,7 @@ def _sender(
         url,
         key,
         # One for each server: what one can do says nothing about another.
-        FixedLimiter(options.max_concurrency or _UNCAPPED),
+        AdaptiveLimiter(options.max_concurrency or _MOST),
         RetryPolicy(
             options.max_retries,
             options.first_delay,

@@ -1,23 +1,20 @@
-"""The transport made of the ``openai`` package's asynchronous client.
+"""The transport for users who bring a client of the ``openai`` package along.
 
-Importing this module imports ``openai``, which costs half a second; ``connect`` does it when a
-teacher is really wanted.
+Importing this module imports ``openai``, which costs half a second and some 60 MB.
 """
 
 from __future__ import annotations
 
 import ssl
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import openai
 
+from kfp_sdg.errors import Position, Problem, SpecError
 from kfp_sdg.teacher.transport import NoReply, Reply, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
-
-    from kfp_sdg.teacher.credentials import ApiKey
 
 # The client package is built on httpx up to version 2 and on httpx2 from version 3; both name their
 # exceptions alike, so they are told apart by name.
@@ -26,29 +23,11 @@ _UNUSABLE = {"UnsupportedProtocol", "InvalidURL", "LocalProtocolError", "TooMany
 
 
 class OpenAITransport:
-    """Sends through an ``openai.AsyncOpenAI``, whose rules for proxies and CA files hold."""
+    """Sends through an ``openai.AsyncOpenAI``, whose own settings hold."""
 
     def __init__(self, client: openai.AsyncOpenAI) -> None:
         """Use a client; its own retries are switched off, since ours know the limiter."""
         self._client = client.with_options(max_retries=0)
-
-    @classmethod
-    def open(
-        cls, url: str, key: ApiKey, *, timeout: float, connect_timeout: float
-    ) -> OpenAITransport:
-        """Return a transport to a base URL; times in seconds."""
-        # A proxy cannot reach this machine's loopback, so its variables do not count there.
-        past_proxies = _is_plain_loopback(url)
-        direct = openai.DefaultAsyncHttpxClient(trust_env=False) if past_proxies else None
-        return cls(
-            openai.AsyncOpenAI(
-                base_url=url,
-                api_key=key.value,
-                http_client=direct,
-                # Waiting for a free connection has no limit: the limiter decides who may ask.
-                timeout=openai.Timeout(timeout, connect=connect_timeout, pool=None),
-            )
-        )
 
     async def get(self, path: str) -> Reply:
         """Send a GET."""
@@ -63,11 +42,37 @@ class OpenAITransport:
         await self._client.close()
 
 
-def _is_plain_loopback(url: str) -> bool:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    # Not with TLS: the variables that name a certificate authority would be lost too.
-    return parts.scheme == "http" and (host in ("localhost", "::1") or host.startswith("127."))
+def asynchronous(client: openai.OpenAI | openai.AsyncOpenAI) -> openai.AsyncOpenAI:
+    """Return an asynchronous client with the settings of a client.
+
+    An asynchronous one is returned as it is. Of a synchronous one are taken over: URL, key,
+    organisation, project, time-outs, default headers and query. Its ``http_client`` is not, since
+    that cannot work on a loop.
+
+    Raises:
+        SpecError: The client is of a kind whose settings cannot be taken over, as Azure's.
+    """
+    if isinstance(client, openai.AsyncOpenAI):
+        return client
+    if type(client) is not openai.OpenAI:
+        raise SpecError(
+            Problem(
+                f"an openai.{type(client).__name__} cannot be asked concurrently",
+                Position("client"),
+                expected="an asynchronous client, or an openai.OpenAI",
+                suggestion=f"openai.Async{type(client).__name__}",
+                code="teacher-client",
+            )
+        )
+    return openai.AsyncOpenAI(
+        base_url=client.base_url,
+        api_key=client.api_key,
+        organization=client.organization,
+        project=client.project,
+        timeout=client.timeout,
+        default_headers=client._custom_headers,
+        default_query=client._custom_query,
+    )
 
 
 async def _reply(sending: Awaitable[bytes]) -> Reply:

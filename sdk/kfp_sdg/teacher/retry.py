@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-
 _FULL_JITTER = 4
 """After so many attempts a wait lasts half its bound at least."""
 
