@@ -2,196 +2,170 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kfp_sdg.teacher.ceiling import Ceiling
+from kfp_sdg.teacher.cohorts import Cohort, Reading, Sent
 from kfp_sdg.teacher.limits import Outcome
+from kfp_sdg.teacher.service_times import ServiceTimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_HEADROOM = 1.7
+_HEADROOM = 1.8
 _STARTUP_HEADROOM = 4.0
+_STEP = 0.5
+_SMOOTHING = 0.25
+_IN_USE = 0.8
 _BACKOFF = 0.8
-_SMALLEST_COHORT = 8
+_UNTESTED = 0.6
+_DIP = 0.5
+_DEEP_DIP = 0.125
 _DIP_COHORT = 24
-_ENOUGH = 0.75
-_FULLY_QUEUED = 1.8
 _FIRST_DIP = 12
-_LAST_DIP = 64
-_HOLD = 32
-
-
-@dataclass(slots=True, eq=False)
-class Sent:
-    """A request in flight.
-
-    Attributes:
-        places: How many answers it asks for.
-        kind: What it has in common with others.
-        at: When it was sent, by the clock.
-        flight: How many places were taken when it was sent, its own included.
-        cohort: Those it was sent with.
-        seconds: How long it took; None as long as it is not answered.
-    """
-
-    places: int
-    kind: str
-    at: float
-    flight: int
-    cohort: _Cohort
-    seconds: float | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Cohort:
-    """Requests sent one after the other; judged together, whichever is answered first."""
-
-    size: int
-    dip: bool = False
-    requests: list[Sent] = field(default_factory=list)
-    back: int = 0
-    judged: bool = False
+_LAST_DIP = 72
+_LITTLE_LOST = 0.87
+_MUCH_LOST = 0.65
+_LITTLE_EVIDENCE = 2.0
 
 
 class CongestionControl:
+    """A limit and what moves it."""
+
     def __init__(
         self, most: int, *, start: int = 64, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.most = max(1, most)
+        """Begin with a guess.
+
+        Args:
+            most: The limit's own limit, at least 1.
+            start: The first limit.
+            clock: Seconds from any moment on.
+        """
         self.limit = max(1, min(start, most))
+        self._most = max(1, most)
         self._clock = clock
+        self._times = ServiceTimes()
+        self._ceiling = Ceiling(self._most)
+        self._cohort = Cohort()
+        self._work = 0.0
         self._least = 1
-        self._base: dict[str, float] = {}
         self._wanted = float(self.limit)
-        self._headroom = _STARTUP_HEADROOM
-        self._slowdown = 1.0
-        self._wait = 0.0
-        self._dipping = False
-        self._cohorts_to_dip = self._dip_after = _FIRST_DIP
-        self._ceiling = float(most)
-        self._hold = 0
-        self._backed_off_at = float("-inf")
-        self._cohort = _Cohort(_SMALLEST_COHORT)
+        self._tested = 0.0
+        self._busy = 0.0
+        self._starting = True
+        self._dip = 1.0
+        self._dip_after = self._cohorts_to_dip = _FIRST_DIP
 
     def sent(self, places: int, kind: str, flight: int) -> Sent:
+        """Note that a request is sent.
+
+        Args:
+            places: How many answers it asks for.
+            kind: What it has in common with others.
+            flight: Places taken now, its own included.
+
+        Returns:
+            What ``ended`` wants back.
+        """
         cohort = self._cohort
-        if len(cohort.requests) >= cohort.size:
-            size = max(_SMALLEST_COHORT, self.limit // (4 * places))
-            cohort = self._cohort = _Cohort(size)
-            self._least = min(self.most, 2 * places)
-        request = Sent(places, kind, self._clock(), flight, cohort)
+        if cohort.full:
+            self._least = min(self._most, 2 * places)
+            cohort = self._cohort = Cohort.of_round(self.limit, places)
+        alone = places * self._times.alone(kind)
+        self._work += alone
+        request = Sent(places, kind, self._clock(), flight, alone, self._work / flight, cohort)
         cohort.requests.append(request)
         return request
 
     def ended(self, request: Sent, outcome: Outcome) -> None:
-        now = self._clock()
-        cohort = request.cohort
+        """Note how a request ended, and move the limit if it completes what can be judged."""
+        now, cohort = self._clock(), request.cohort
+        self._work -= request.alone
         if outcome is Outcome.ANSWERED:
             request.seconds = now - request.at
-            cohort.back += 1
+            cohort.answered += 1
+            self._ceiling.answered()
         else:
             if outcome is Outcome.OVERLOADED:
                 self._back_off(request, now)
-            if cohort.judged:
-                return
-            cohort.requests.remove(request)
-            cohort.size -= 1
-        if (
-            not cohort.judged
-            and len(cohort.requests) >= cohort.size
-            and cohort.back >= _ENOUGH * cohort.size
-        ):
-            cohort.judged = True
-            if cohort.back:
-                self._judge(cohort, now)
+            cohort.drop(request)
+        if cohort.ripe:
+            self._judge(cohort, now)
 
     def _back_off(self, request: Sent, now: float) -> None:
-        if request.at <= self._backed_off_at:
-            return
-        self._backed_off_at = now
         flight = min(self.limit, request.flight)
-        self._ceiling = max(1.0, 0.95 * flight)
-        self._hold = _HOLD
-        self._headroom = _HEADROOM
-        self._wanted = _BACKOFF * flight
+        if not self._ceiling.refused(request.places, flight, request.at, now):
+            return
+        # What is answered all the same is no excess, unless most of it is refused by now.
+        answered = 0.0 if self._ceiling.most_are_refused else self._busy
+        self._starting = False
+        self._wanted = max(_BACKOFF * flight, answered)
         self._end_dip()
-        self._set()
 
-    def _judge(self, cohort: _Cohort, now: float) -> None:
-        slowdown, flight = self._measure(cohort, now)
+    def _judge(self, cohort: Cohort, now: float) -> None:
+        reading = cohort.read(now)
+        if self._times.meet(reading):
+            self._dip_after = _FIRST_DIP
+            self._cohorts_to_dip = min(self._cohorts_to_dip, _FIRST_DIP)
         if cohort.dip:
-            self._learn_from_dip(slowdown, flight)
-            return
-        if self._dipping:
-            return
-        self._slowdown += 0.25 * (slowdown - self._slowdown)
-        if self._slowdown < 0.9:
-            self._scale(self._slowdown)
-        target = self._headroom * flight / slowdown
-        if target < flight:
-            self._headroom = _HEADROOM
-            target = _HEADROOM * flight / slowdown
-        if target < flight and target < self._wanted:
-            step = 1.0 if self._cohorts_to_dip == self._dip_after else 0.5
-            self._wanted += 0.5 * (target - self._wanted)
-        elif target > self._wanted and flight >= 0.8 * self.limit:
-            self._wanted += (1.0 if self._headroom > _HEADROOM else 0.5) * (target - self._wanted)
-        if self._hold:
-            self._hold -= 1
-        elif self._ceiling < self.most:
-            self._ceiling *= 1.01
+            self._learn_from_dip(reading)
+        elif self._dip == 1.0:
+            self._ceiling.cohort(reading.most_in_flight)
+            self._aim(reading)
+
+    def _aim(self, reading: Reading) -> None:
+        flight = reading.flight
+        self._times.follow(reading)
+        busy = flight / self._times.slowdown(reading)
+        self._busy += (_SMOOTHING if self._busy else 1.0) * (busy - self._busy)
+        in_use = flight >= _IN_USE * self.limit
+        target = _HEADROOM * busy + math.sqrt(busy)
         self._cohorts_to_dip -= 1
-        if self._cohorts_to_dip <= 0 and flight >= 0.8 * self.limit:
-            self._dip()
+        if target < flight:
+            self._shrink(target)
+        elif in_use and self._starting:
+            self._wanted = max(self._wanted, _STARTUP_HEADROOM * busy)
+        elif in_use and target > self._wanted:
+            self._wanted += _STEP * (target - self._wanted)
+        if self._cohorts_to_dip <= 0 and in_use and not self._starting:
+            deep = self._times.doubtful(reading)
+            self._dip = _DEEP_DIP if deep else _DIP
+            self._cohort = Cohort(
+                self._cohort.size if deep else max(_DIP_COHORT, self._cohort.size), dip=True
+            )
         self._set()
 
-    def _measure(self, cohort: _Cohort, now: float) -> tuple[float, float]:
-        weight: dict[str, int] = defaultdict(int)
-        spent: dict[str, float] = defaultdict(float)
-        flight = 0
-        for r in cohort.requests:
-            weight[r.kind] += r.places
-            spent[r.kind] += r.places * (now - r.at if r.seconds is None else r.seconds)
-            flight += r.places * r.flight
-        for kind, seconds in spent.items():
-            mean = max(seconds / weight[kind], 1e-9)
-            if kind not in self._base:
-                self._base[kind] = max(mean - self._wait, mean / max(1.0, self._slowdown))
-                self._dip_after = _FIRST_DIP
-                self._cohorts_to_dip = min(self._cohorts_to_dip, _FIRST_DIP)
-        total = sum(weight.values())
-        alone = sum(weight[kind] * self._base[kind] for kind in weight)
-        self._wait += 0.25 * ((sum(spent.values()) - alone) / total - self._wait)
-        return sum(spent.values()) / alone, flight / total
+    def _shrink(self, target: float) -> None:
+        if target < self._wanted:
+            self._wanted += _STEP * (target - self._wanted)
+            if not self._starting and self._wanted < self._tested:
+                self._wanted = self._tested
+                self._cohorts_to_dip = 0
+        self._starting = False
 
-    def _dip(self) -> None:
-        self._dipping = True
-        self._cohort = _Cohort(_DIP_COHORT, dip=True)
+    def _learn_from_dip(self, reading: Reading) -> None:
+        if self._dip == _DEEP_DIP:
+            self._times.renew(reading)
+            self._dip_after = _FIRST_DIP
+        else:
+            kept = reading.flight / self._times.slowdown(reading) / self._busy
+            rise = (
+                1.0 if kept > _LITTLE_LOST else _LITTLE_EVIDENCE if kept > _MUCH_LOST else math.inf
+            )
+            wrong = self._times.correct(reading, most=rise)
+            near = 0.7 < wrong < 1.4
+            self._dip_after = min(2 * self._dip_after, _LAST_DIP) if near else _FIRST_DIP
+        self._tested = _UNTESTED * self._wanted
+        self._end_dip()
 
     def _end_dip(self) -> None:
-        self._dipping = False
+        self._dip = 1.0
         self._cohorts_to_dip = self._dip_after
-
-    def _learn_from_dip(self, slowdown: float, flight: float) -> None:
-        relief = self._slowdown / slowdown
-        factor = slowdown if relief < _FULLY_QUEUED else 0.8 * slowdown
-        if 0.85 < factor < 1.15:
-            self._dip_after = min(2 * self._dip_after, _LAST_DIP)
-        else:
-            self._dip_after = _FIRST_DIP
-        self._scale(factor)
-        self._end_dip()
         self._set()
 
-    def _scale(self, factor: float) -> None:
-        for kind in self._base:
-            self._base[kind] *= factor
-        self._slowdown /= factor
-
     def _set(self) -> None:
-        self._wanted = max(float(self._least), min(self._wanted, self._ceiling, self.most))
-        wanted = self._wanted / 2 if self._dipping else self._wanted
-        self.limit = max(min(self._least, self.most), round(wanted))
+        self._wanted = min(max(self._wanted, self._least), self._ceiling.places, self._most)
+        self.limit = max(1, self._least, round(self._dip * self._wanted))

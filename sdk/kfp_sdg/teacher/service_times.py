@@ -1,0 +1,104 @@
+"""How long an answer of each kind takes at a server that has nothing else to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kfp_sdg.teacher.cohorts import Reading
+
+_SMOOTHING = 0.25
+_FEW = 8
+_RAISED_BY_LITTLE_EVIDENCE = 2.0
+_DOUBTFUL = 2.2
+
+
+class ServiceTimes:
+    """Seconds of service by kind, told apart from seconds of waiting.
+
+    A kind's time falls as soon as its answers are quicker. It rises only after a dip: if fewer
+    requests in flight made them no quicker, nobody was waiting.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is known."""
+        self._alone: dict[str, float] = {}
+        self._lowest: dict[str, float] = {}
+        self._recent: dict[str, float] = {}
+        self._wait = 0.0
+        self._slowdown = 1.0
+
+    def alone(self, kind: str) -> float:
+        """Return the seconds of a kind; 0.0 if it has not been met."""
+        return self._alone.get(kind, 0.0)
+
+    def doubtful(self, reading: Reading) -> bool:
+        """Whether times have risen so far that waiting behind other clients may be in them."""
+        return any(self._alone[kind] > _DOUBTFUL * self._lowest[kind] for kind in reading.places)
+
+    def meet(self, reading: Reading) -> bool:
+        """Take first figures of kinds that are new; whether there were any."""
+        new = reading.places.keys() - self._alone.keys()
+        for kind in new:
+            took = reading.seconds[kind]
+            # A queue adds the same to all kinds, a shared batch a share of each; we want neither.
+            alone = max(took - self._wait, took / self._slowdown)
+            self._alone[kind] = self._lowest[kind] = alone
+            self._recent[kind] = took
+        return bool(new)
+
+    def slowdown(self, reading: Reading) -> float:
+        """Return how many times longer requests took than alone, at least 1.
+
+        Short answers behind long ones wait for many times their own service, which says nothing
+        about how many are waiting; so the wait is held against what was in flight.
+        """
+        spent, alone, total = self._sums(reading)
+        wait = (spent - alone) / total
+        if wait <= 0:
+            return 1.0
+        in_line = 1.0 + wait / reading.mean_alone if reading.mean_alone else spent / alone
+        return min(spent / alone, in_line)
+
+    def follow(self, reading: Reading) -> None:
+        """Learn from a cohort at the usual limit: waits, and answers quicker than thought."""
+        spent, alone, total = self._sums(reading)
+        self._wait += _SMOOTHING * (max(0.0, spent - alone) / total - self._wait)
+        self._slowdown += _SMOOTHING * (max(1.0, spent / alone) - self._slowdown)
+        for kind, took in reading.seconds.items():
+            share = reading.places[kind] / total
+            self._recent[kind] += _SMOOTHING * share * (took - self._recent[kind])
+            if self._recent[kind] < self._alone[kind]:
+                self._alone[kind] = self._recent[kind]
+                self._lowest[kind] = min(self._lowest[kind], self._recent[kind])
+
+    def correct(self, reading: Reading, *, most: float) -> float:
+        """Learn from a dip.
+
+        Args:
+            reading: The cohort sent during the dip.
+            most: How far a time may rise, as a multiple of the lowest ever.
+
+        Returns:
+            How many times longer the cohort took than thought; below 1 where it took less.
+        """
+        spent, alone, _ = self._sums(reading)
+        for kind, took in reading.seconds.items():
+            if reading.places[kind] < _FEW:
+                continue
+            self._alone[kind] = min(took, max(self._alone[kind], most * self._lowest[kind]))
+            self._recent[kind] = max(self._recent[kind], self._alone[kind])
+            self._lowest[kind] = min(self._lowest[kind], took)
+        return spent / alone
+
+    def renew(self, reading: Reading) -> None:
+        """Believe what a deep dip measured, whatever was known before."""
+        for kind, took in reading.seconds.items():
+            self._alone[kind] = self._lowest[kind] = self._recent[kind] = took
+
+    def _sums(self, reading: Reading) -> tuple[float, float, int]:
+        """Return seconds spent, seconds of service and places of a cohort whose kinds are met."""
+        places = reading.places
+        spent = sum(places[kind] * reading.seconds[kind] for kind in places)
+        alone = sum(places[kind] * self._alone[kind] for kind in places)
+        return spent, alone, sum(places.values())
