@@ -41,6 +41,7 @@ class Call:
     path: str
     headers: Mapping[str, str]
     body: Any = None
+    peer: Any = None
 
 
 @dataclass
@@ -227,7 +228,8 @@ class StubTeacher:
             body = json.loads(raw) if raw else None
         except ValueError:
             body = raw
-        self.calls.append(Call(request.method, request.path, dict(request.headers), body))
+        peer = request.get_extra_info("peername")
+        self.calls.append(Call(request.method, request.path, dict(request.headers), body, peer))
         if request.path == "/health":
             return web.Response()
         if self.api_key and request.headers.get("Authorization") != f"Bearer {self.api_key}":

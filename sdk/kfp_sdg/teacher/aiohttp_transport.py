@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import ssl
 from io import BytesIO
 from types import SimpleNamespace
@@ -37,6 +38,10 @@ _LARGE = 1 << 20
 
 _DRIP = 2.0
 """An answer that keeps coming byte by byte may take so many times the limit of silence."""
+
+_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+"""Seconds of silence before the other machine is asked for a sign of life, seconds between such
+questions, and how many may stay without one."""
 
 _DISCONNECTED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError)
 
@@ -127,6 +132,7 @@ class AiohttpTransport:
             connector=aiohttp.TCPConnector(
                 limit=0,  # the limiter decides who may ask
                 keepalive_timeout=_IDLE_SECONDS,
+                socket_factory=_watched_socket,
                 ssl=tls_context() if secure else True,
             ),
             headers=self._headers,
@@ -160,6 +166,20 @@ async def _content(response: aiohttp.ClientResponse) -> bytes:
         if size > _LARGEST_BODY:
             raise NoReply(Trouble.TOO_LARGE, f"more than {_LARGEST_BODY >> 20} MiB")
     return b"".join(chunks)
+
+
+def _watched_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Return a socket that notices within a minute that the other machine is gone.
+
+    A pod that is deleted with its node closes no connection; whoever waits for its answer would
+    wait until the time-out.
+    """
+    opened = socket.socket(*address[:3])
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        if hasattr(socket, name):  # macOS names the first one otherwise
+            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return opened
 
 
 def _proxy_for(url: str) -> str | None:

@@ -27,12 +27,15 @@ def tls_context() -> ssl.SSLContext:
         if place and not os.access(place, os.R_OK):
             raise NoReply(Trouble.UNTRUSTED, f"{name} names {place}, which cannot be read")
     context = ssl.create_default_context()
-    named = next(filter(None, map(os.environ.get, _BUNDLES)), None)
-    if named:
+    variable = next((name for name in _BUNDLES if os.environ.get(name)), None)
+    if variable:
+        bundle = os.environ[variable]
+        where = {"capath": bundle} if Path(bundle).is_dir() else {"cafile": bundle}
         try:
-            context.load_verify_locations(**{"capath" if Path(named).is_dir() else "cafile": named})
+            context.load_verify_locations(**where)
         except ssl.SSLError as error:
-            raise NoReply(Trouble.UNTRUSTED, f"{named} holds no certificates: {error}") from error
+            detail = f"{variable} names {bundle}, which holds no certificates ({error.reason})"
+            raise NoReply(Trouble.UNTRUSTED, detail) from error
     elif not context.cert_store_stats()["x509_ca"] and not _has_folder():
         import certifi
 
