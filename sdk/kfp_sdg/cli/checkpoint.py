@@ -145,8 +145,7 @@ def tell_kept(checkpoint: Checkpoint | None) -> None:
     folder = Path(checkpoint.place)
     try:
         count = _count([folder] if _is_journal(folder) else _of_tasks(checkpoint))
-    except StorageError as error:
-        say(f"what {folder} keeps cannot be read: {error}", label="Warning")
+    except StorageError:  # in use, for example; that is what the run failed of, and told of then
         return
     if count:
         verb = "is" if count == 1 else "are"
