@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 _SMALLEST = 8
+_FIRST = 4
 _ENOUGH = 0.75
 
 
@@ -63,20 +64,27 @@ class Cohort:
         size: How many requests it takes.
         dip: It was sent at a lowered limit, to see what that changes.
         requests: Its requests, without those that failed.
-        answered: How many of them are.
+        asked: How many of them there are, by kind.
+        answered: How many of them are answered, by kind.
         judged: It has been read.
     """
 
     size: int = _SMALLEST
     dip: bool = False
     requests: list[Sent] = field(default_factory=list)
-    answered: int = 0
+    asked: dict[str, int] = field(default_factory=dict)
+    answered: dict[str, int] = field(default_factory=dict)
     judged: bool = False
 
     @classmethod
     def of_round(cls, limit: int, places: int) -> Cohort:
         """Return a cohort of about a quarter of the requests that the limit lets in flight."""
         return cls(max(_SMALLEST, limit // (4 * places)))
+
+    @classmethod
+    def first(cls, places: int) -> Cohort:
+        """Return the first of all: so few that they may well be served without waiting."""
+        return cls(max(1, _FIRST // places))
 
     @property
     def full(self) -> bool:
@@ -85,14 +93,26 @@ class Cohort:
 
     @property
     def ripe(self) -> bool:
-        """It can be judged now."""
-        enough = max(1.0, _ENOUGH * self.size)
-        return not self.judged and self.full and self.answered >= enough
+        """Enough of each kind is answered; before that, of long answers little is known."""
+        if self.judged or not self.full or not self.requests:
+            return False
+        return all(self.answered.get(kind, 0) >= _ENOUGH * n for kind, n in self.asked.items())
+
+    def add(self, request: Sent) -> None:
+        """Take in a request that is sent."""
+        self.requests.append(request)
+        self.asked[request.kind] = self.asked.get(request.kind, 0) + 1
+
+    def answer(self, request: Sent, seconds: float) -> None:
+        """Note that a request is answered."""
+        request.seconds = seconds
+        self.answered[request.kind] = self.answered.get(request.kind, 0) + 1
 
     def drop(self, request: Sent) -> None:
         """Take out a request that failed; its time says nothing about answers."""
         if not self.judged:
             self.requests.remove(request)
+            self.asked[request.kind] -= 1
             self.size -= 1
 
     def read(self, now: float) -> Reading:

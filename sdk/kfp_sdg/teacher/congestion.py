@@ -22,13 +22,12 @@ _IN_USE = 0.8
 _BACKOFF = 0.8
 _UNTESTED = 0.6
 _DIP = 0.5
-_DEEP_DIP = 0.125
 _DIP_COHORT = 24
-_FIRST_DIP = 12
+_LONGEST_DIP = 16
+_FIRST_DIP = 16
 _LAST_DIP = 72
 _LITTLE_LOST = 0.87
-_MUCH_LOST = 0.65
-_LITTLE_EVIDENCE = 2.0
+_MUCH_LOST = 0.58
 
 
 class CongestionControl:
@@ -49,7 +48,7 @@ class CongestionControl:
         self._clock = clock
         self._times = ServiceTimes()
         self._ceiling = Ceiling(self._most)
-        self._cohort = Cohort()
+        self._cohort: Cohort | None = None
         self._work = 0.0
         self._least = 1
         self._wanted = float(self.limit)
@@ -57,6 +56,7 @@ class CongestionControl:
         self._busy = 0.0
         self._starting = True
         self._dip = 1.0
+        self._dip_lasts = 0
         self._dip_after = self._cohorts_to_dip = _FIRST_DIP
 
     def sent(self, places: int, kind: str, flight: int) -> Sent:
@@ -71,22 +71,23 @@ class CongestionControl:
             What ``ended`` wants back.
         """
         cohort = self._cohort
-        if cohort.full:
+        if cohort is None:
+            cohort = self._cohort = Cohort.first(places)
+        elif cohort.full:
             self._least = min(self._most, 2 * places)
             cohort = self._cohort = Cohort.of_round(self.limit, places)
         alone = places * self._times.alone(kind)
         self._work += alone
         request = Sent(places, kind, self._clock(), flight, alone, self._work / flight, cohort)
-        cohort.requests.append(request)
+        cohort.add(request)
         return request
 
     def ended(self, request: Sent, outcome: Outcome) -> None:
         """Note how a request ended, and move the limit if it completes what can be judged."""
         now, cohort = self._clock(), request.cohort
-        self._work -= request.alone
+        self._work = max(0.0, self._work - request.alone)
         if outcome is Outcome.ANSWERED:
-            request.seconds = now - request.at
-            cohort.answered += 1
+            cohort.answer(request, now - request.at)
             self._ceiling.answered()
         else:
             if outcome is Outcome.OVERLOADED:
@@ -114,10 +115,16 @@ class CongestionControl:
             self._learn_from_dip(reading)
         elif self._dip == 1.0:
             self._ceiling.cohort(reading.most_in_flight)
-            self._aim(reading)
+            self._aim(reading, cohort.size)
+        else:
+            self._dip_lasts -= 1
+            if not self._dip_lasts:
+                self._end_dip()  # one of its requests hangs
 
-    def _aim(self, reading: Reading) -> None:
+    def _aim(self, reading: Reading, size: int) -> None:
         flight = reading.flight
+        if self._starting:
+            self._times.refine(reading)
         self._times.follow(reading)
         busy = flight / self._times.slowdown(reading)
         self._busy += (_SMOOTHING if self._busy else 1.0) * (busy - self._busy)
@@ -131,11 +138,9 @@ class CongestionControl:
         elif in_use and target > self._wanted:
             self._wanted += _STEP * (target - self._wanted)
         if self._cohorts_to_dip <= 0 and in_use and not self._starting:
-            deep = self._times.doubtful(reading)
-            self._dip = _DEEP_DIP if deep else _DIP
-            self._cohort = Cohort(
-                self._cohort.size if deep else max(_DIP_COHORT, self._cohort.size), dip=True
-            )
+            self._dip = _DIP
+            self._dip_lasts = _LONGEST_DIP
+            self._cohort = Cohort(max(_DIP_COHORT, size), dip=True)
         self._set()
 
     def _shrink(self, target: float) -> None:
@@ -147,17 +152,10 @@ class CongestionControl:
         self._starting = False
 
     def _learn_from_dip(self, reading: Reading) -> None:
-        if self._dip == _DEEP_DIP:
-            self._times.renew(reading)
-            self._dip_after = _FIRST_DIP
-        else:
-            kept = reading.flight / self._times.slowdown(reading) / self._busy
-            rise = (
-                1.0 if kept > _LITTLE_LOST else _LITTLE_EVIDENCE if kept > _MUCH_LOST else math.inf
-            )
-            wrong = self._times.correct(reading, most=rise)
-            near = 0.7 < wrong < 1.4
-            self._dip_after = min(2 * self._dip_after, _LAST_DIP) if near else _FIRST_DIP
+        kept = reading.flight / self._times.slowdown(reading) / self._busy
+        wrong = self._times.correct(reading, slower=kept < _LITTLE_LOST, forget=kept < _MUCH_LOST)
+        near = 0.7 < wrong < 1.4
+        self._dip_after = min(2 * self._dip_after, _LAST_DIP) if near else _FIRST_DIP
         self._tested = _UNTESTED * self._wanted
         self._end_dip()
 

@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from kfp_sdg.teacher.cohorts import Reading
 
 _SMOOTHING = 0.25
+_HARDLY = 1.5
 _FEW = 8
-_RAISED_BY_LITTLE_EVIDENCE = 2.0
-_DOUBTFUL = 2.2
+_STRETCH = 2.0
+_FORGOTTEN = 1.25
 
 
 class ServiceTimes:
@@ -23,6 +24,7 @@ class ServiceTimes:
     def __init__(self) -> None:
         """Nothing is known."""
         self._alone: dict[str, float] = {}
+        self._met: dict[str, int] = {}
         self._lowest: dict[str, float] = {}
         self._recent: dict[str, float] = {}
         self._wait = 0.0
@@ -32,10 +34,6 @@ class ServiceTimes:
         """Return the seconds of a kind; 0.0 if it has not been met."""
         return self._alone.get(kind, 0.0)
 
-    def doubtful(self, reading: Reading) -> bool:
-        """Whether times have risen so far that waiting behind other clients may be in them."""
-        return any(self._alone[kind] > _DOUBTFUL * self._lowest[kind] for kind in reading.places)
-
     def meet(self, reading: Reading) -> bool:
         """Take first figures of kinds that are new; whether there were any."""
         new = reading.places.keys() - self._alone.keys()
@@ -43,7 +41,8 @@ class ServiceTimes:
             took = reading.seconds[kind]
             # A queue adds the same to all kinds, a shared batch a share of each; we want neither.
             alone = max(took - self._wait, took / self._slowdown)
-            self._alone[kind] = self._lowest[kind] = alone
+            self._alone[kind] = alone
+            self._met[kind] = reading.places[kind]
             self._recent[kind] = took
         return bool(new)
 
@@ -60,6 +59,16 @@ class ServiceTimes:
         in_line = 1.0 + wait / reading.mean_alone if reading.mean_alone else spent / alone
         return min(spent / alone, in_line)
 
+    def refine(self, reading: Reading) -> None:
+        """Average the first figures with those of a cohort that hardly waited."""
+        spent, alone, _ = self._sums(reading)
+        if spent > _HARDLY * alone:
+            return
+        for kind, took in reading.seconds.items():
+            self._met[kind] += reading.places[kind]
+            share = reading.places[kind] / self._met[kind]
+            self._alone[kind] += share * (took - self._alone[kind])
+
     def follow(self, reading: Reading) -> None:
         """Learn from a cohort at the usual limit: waits, and answers quicker than thought."""
         spent, alone, total = self._sums(reading)
@@ -70,14 +79,16 @@ class ServiceTimes:
             self._recent[kind] += _SMOOTHING * share * (took - self._recent[kind])
             if self._recent[kind] < self._alone[kind]:
                 self._alone[kind] = self._recent[kind]
-                self._lowest[kind] = min(self._lowest[kind], self._recent[kind])
+                if kind in self._lowest:
+                    self._lowest[kind] = min(self._lowest[kind], self._recent[kind])
 
-    def correct(self, reading: Reading, *, most: float) -> float:
+    def correct(self, reading: Reading, *, slower: bool, forget: bool) -> float:
         """Learn from a dip.
 
         Args:
             reading: The cohort sent during the dip.
-            most: How far a time may rise, as a multiple of the lowest ever.
+            slower: Times may rise, up to a multiple of the lowest ever.
+            forget: The lowest may rise too, by a step.
 
         Returns:
             How many times longer the cohort took than thought; below 1 where it took less.
@@ -86,15 +97,13 @@ class ServiceTimes:
         for kind, took in reading.seconds.items():
             if reading.places[kind] < _FEW:
                 continue
-            self._alone[kind] = min(took, max(self._alone[kind], most * self._lowest[kind]))
+            # The first figure of a kind is a guess; what its first dip says is the first lowest.
+            lowest = self._lowest.get(kind, took) * (_FORGOTTEN if forget else 1.0)
+            highest = _STRETCH * lowest if slower else 0.0
+            self._alone[kind] = min(took, max(self._alone[kind], highest))
             self._recent[kind] = max(self._recent[kind], self._alone[kind])
-            self._lowest[kind] = min(self._lowest[kind], took)
+            self._lowest[kind] = min(lowest, self._alone[kind])
         return spent / alone
-
-    def renew(self, reading: Reading) -> None:
-        """Believe what a deep dip measured, whatever was known before."""
-        for kind, took in reading.seconds.items():
-            self._alone[kind] = self._lowest[kind] = self._recent[kind] = took
 
     def _sums(self, reading: Reading) -> tuple[float, float, int]:
         """Return seconds spent, seconds of service and places of a cohort whose kinds are met."""
