@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from kfp_sdg.teacher.outage import OutageWatcher
     from kfp_sdg.teacher.transport import Transport
 
+_LONGEST_BETWEEN_PROBES = 2.0
+"""Seconds, so that a server that was restarted is used at once."""
+
 _MOST = 1024
 """Answers in the making at one server, where nothing else is set."""
 
@@ -120,6 +123,7 @@ def _sender(
             options.patience,
             options.patience_at_start,
             first_delay=options.first_delay,
+            longest_delay=min(_LONGEST_BETWEEN_PROBES, options.longest_delay),
             doubt=2 * options.first_delay,
         ),
         watcher,
