@@ -21,6 +21,7 @@ _SMOOTHING = 0.25
 _IN_USE = 0.8
 _BACKOFF = 0.8
 _UNTESTED = 0.6
+_HELD_DOWN = 1.25
 _DIP = 0.5
 _DIP_COHORT = 24
 _LONGEST_DIP = 16
@@ -55,6 +56,7 @@ class CongestionControl:
         self._tested = 0.0
         self._busy = 0.0
         self._starting = True
+        self._much_lost = False
         self._dip = 1.0
         self._dip_lasts = 0
         self._dip_after = self._cohorts_to_dip = _FIRST_DIP
@@ -97,7 +99,7 @@ class CongestionControl:
             self._judge(cohort, now)
 
     def _back_off(self, request: Sent, now: float) -> None:
-        flight = min(self.limit, request.flight)
+        flight = min(round(self._wanted), request.flight)
         if not self._ceiling.refused(request.places, flight, request.at, now):
             return
         # What is answered all the same is no excess, unless most of it is refused by now.
@@ -111,7 +113,7 @@ class CongestionControl:
         if self._times.meet(reading):
             self._dip_after = _FIRST_DIP
             self._cohorts_to_dip = min(self._cohorts_to_dip, _FIRST_DIP)
-        if cohort.dip:
+        if cohort.dip and self._dip < 1.0:
             self._learn_from_dip(reading)
         elif self._dip == 1.0:
             self._ceiling.cohort(reading.most_in_flight)
@@ -129,19 +131,26 @@ class CongestionControl:
         busy = flight / self._times.slowdown(reading)
         self._busy += (_SMOOTHING if self._busy else 1.0) * (busy - self._busy)
         in_use = flight >= _IN_USE * self.limit
-        target = _HEADROOM * busy + math.sqrt(busy)
+        target = self._aimed_at(busy)
         self._cohorts_to_dip -= 1
         if target < flight:
             self._shrink(target)
         elif in_use and self._starting:
             self._wanted = max(self._wanted, _STARTUP_HEADROOM * busy)
+            self._starting = self._wanted < self._most
         elif in_use and target > self._wanted:
             self._wanted += _STEP * (target - self._wanted)
-        if self._cohorts_to_dip <= 0 and in_use and not self._starting:
+        # By the cap or by refusals; then nobody waits, and a dip would cost and teach nothing.
+        held_down = self._aimed_at(self._busy) > _HELD_DOWN * self._wanted
+        if self._cohorts_to_dip <= 0 and in_use and not self._starting and not held_down:
             self._dip = _DIP
             self._dip_lasts = _LONGEST_DIP
             self._cohort = Cohort(max(_DIP_COHORT, size), dip=True)
         self._set()
+
+    @staticmethod
+    def _aimed_at(busy: float) -> float:
+        return _HEADROOM * busy + math.sqrt(busy)
 
     def _shrink(self, target: float) -> None:
         if target < self._wanted:
@@ -153,9 +162,13 @@ class CongestionControl:
 
     def _learn_from_dip(self, reading: Reading) -> None:
         kept = reading.flight / self._times.slowdown(reading) / self._busy
-        wrong = self._times.correct(reading, slower=kept < _LITTLE_LOST, forget=kept < _MUCH_LOST)
-        near = 0.7 < wrong < 1.4
-        self._dip_after = min(2 * self._dip_after, _LAST_DIP) if near else _FIRST_DIP
+        much_lost = kept < _MUCH_LOST
+        wrong = self._times.correct(
+            reading, slower=kept < _LITTLE_LOST, forget=much_lost and self._much_lost
+        )
+        settled = 0.7 < wrong < 1.4 and not much_lost
+        self._dip_after = min(2 * self._dip_after, _LAST_DIP) if settled else _FIRST_DIP
+        self._much_lost = much_lost
         self._tested = _UNTESTED * self._wanted
         self._end_dip()
 
