@@ -39,6 +39,8 @@ _LARGE = 1 << 20
 _DRIP = 2.0
 """An answer that keeps coming byte by byte may take so many times the limit of silence."""
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 """Seconds of silence before the other machine is asked for a sign of life, seconds between such
 questions, and how many may stay without one."""
@@ -146,7 +148,7 @@ class AiohttpTransport:
 def encoded(body: object) -> bytes:
     """Return a body's JSON as UTF-8; half characters, which UTF-8 cannot hold, become escapes."""
     try:
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        return _JSON.encode(body).encode()
     except UnicodeEncodeError:
         return json.dumps(body, separators=(",", ":")).encode()
 

@@ -73,13 +73,20 @@ class _Scout:
 
     Attributes:
         sent: When it left the gate; None until a request has come for it.
+        left: Set from then on.
         fault: Why it was refused.
     """
 
     sent: float | None = None
+    left: asyncio.Event = field(default_factory=asyncio.Event)
     fault: asyncio.Future[Fault] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
+
+    def leave(self) -> None:
+        """Be the next request to be sent."""
+        self.sent = time.monotonic()
+        self.left.set()
 
     def failed(self, fault: Fault, sent: float) -> None:
         """Take note of a request that failed, if it can have been this one."""
@@ -197,7 +204,7 @@ class Outage:
             raise self._lost()
         while self.closed:
             if self._scout is not None and self._scout.sent is None:
-                self._scout.sent = time.monotonic()
+                self._scout.leave()
                 return True
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
@@ -268,8 +275,7 @@ class Outage:
             if not turn.done():
                 turn.set_result(None)
                 break
-        while scout.sent is None and self._seconds_left() > 0:
-            await self._wait(_TICK)
+        await self._wait(self._seconds_left(), scout.left)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_QUICK_REFUSAL):
                 return await scout.fault
@@ -280,17 +286,25 @@ class Outage:
         began = self._began if self._began is not None else time.monotonic()
         return began + whole - time.monotonic()
 
-    async def _wait(self, seconds: float) -> None:
-        """Sleep, not longer than the patience, and tell the watcher about once a second."""
+    async def _wait(self, seconds: float, event: asyncio.Event | None = None) -> None:
+        """Sleep, not longer than the patience, and tell the watcher about once a second.
+
+        Args:
+            seconds: How long.
+            event: What ends the sleep before.
+        """
+        event = event or asyncio.Event()
         until = time.monotonic() + min(seconds, max(0.0, self._seconds_left()))
         while True:
             if self.watcher is not None and self._fault is not None:
                 left = max(0.0, self._seconds_left())
                 self.watcher.waiting(self.url, self._fault.message, left)
             rest = until - time.monotonic()
-            if rest <= 0:
+            if rest <= 0 or event.is_set():
                 return
-            await asyncio.sleep(min(rest, _TICK))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(rest, _TICK)):
+                    await event.wait()
 
     def _give_up(self, *, fatal: bool) -> None:
         """Fail whoever waits; a request that comes later finds the gate open.
