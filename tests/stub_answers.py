@@ -44,7 +44,9 @@ class Ask:
     def number(self) -> int:
         """A number drawn from prompt, seed and place."""
         text = f"{self.prompt}\0{self.body.get('seed')}\0{self.place}"
-        return int.from_bytes(hashlib.sha256(text.encode(errors="surrogatepass")).digest()[:6], "big")
+        return int.from_bytes(
+            hashlib.sha256(text.encode(errors="surrogatepass")).digest()[:6], "big"
+        )
 
 
 Answerer = Callable[[Ask], str | None]
