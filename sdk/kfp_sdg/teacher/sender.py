@@ -293,7 +293,8 @@ class Sender:
         if waits_at_gate and (fault.spared or delay is not None):
             delay = 0.0
         if delay is not None:
-            self.outage.repeats(fault.message)
+            if not (waits_at_gate and self.watcher):  # who watches is told of that already
+                self.outage.repeats(fault.message)
             if request is not None:
                 request.statistics.note_retry(fault.cause)
             await asyncio.sleep(delay)
