@@ -33,7 +33,10 @@ class Patient:
 
     Attributes:
         asked: The prompts so far.
+        listed: Its models.
     """
+
+    listed: tuple[str, ...] = ("m",)
 
     def __init__(self, holds: Callable[[str], bool], until: Callable[[Patient], bool]) -> None:
         self.asked: list[str] = []
@@ -52,7 +55,7 @@ class Patient:
     chat = complete
 
     async def models(self) -> tuple[str, ...]:
-        return ("m",)
+        return self.listed
 
     async def has_completions(self) -> bool:
         return True
@@ -71,6 +74,19 @@ def test_one_hanging_request_leaves_the_teacher_no_place_empty() -> None:
     everything = {f"Ask about {number}" for number in range(3000)}
     teacher = Patient(lambda prompt: prompt == "Ask about 0", lambda t: everything <= set(t.asked))
     assert asked(teacher, ASK, JUDGE, rows=TOPICS(3000)).rows.num_rows == 3000
+
+
+def test_a_slow_second_server_does_not_keep_the_first_one_waiting() -> None:
+    everything = {f"Ask about {number}" for number in range(6000)}
+    first = Patient(lambda prompt: False, lambda t: True)
+    slow = Patient(lambda prompt: True, lambda t: everything <= set(first.asked))
+    slow.listed = ("slow",)
+    judge = BlockSpec("judge", "LLMBlock", {**JUDGE.config, "model_id": "slow"})
+    with TeacherPool(first, {"slow": slow}) as teachers:
+        context = PipelineContext(teachers, "blank")
+        result = run(PipelineSpec((ASK, judge), FILES), TOPICS(6000), context)
+    assert [entry.model for entry in result.history] == ["m", "slow"]
+    assert result.rows.num_rows == 6000
 
 
 def test_later_iterations_are_asked_while_the_first_is_under_way() -> None:
@@ -267,7 +283,7 @@ def test_a_custom_block_that_asks_for_itself_is_given_the_whole_dataset(
     teacher = ScriptedTeacher(lambda r: [tagged(str(len(teacher.requests)))])
     result = asked(teacher, BlockSpec("twice", "Twice", ASK.config), COPY, rows=TOPICS(300))
     assert result.rows.column_names == ["topic", "first", "a", "t"]
-    assert len(teacher.requests) == 600
+    assert (result.history[0].requests, result.history[0].model) == (600, "m")
 
 
 def test_equal_questions_of_a_custom_block_have_keys_of_their_own(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from kfp_sdg.blocks.context import PipelineContext
     from kfp_sdg.spec import PipelineSpec
+    from kfp_sdg.teacher import RequestStatistics
 
 BlockClass = TypeVar("BlockClass", bound=type)
 
@@ -60,6 +61,9 @@ class Block:
 
     row_wise: ClassVar[bool] = False
 
+    # What asking took inside of generate, which has no account to note it in.
+    _asking: RequestStatistics | None = None
+
     def __init__(self, ctx: PipelineContext, pipe: PipelineSpec, block_name: str) -> None:
         """Keep what every block needs; settings are the subclass's further keyword arguments."""
         self.ctx = ctx
@@ -85,7 +89,9 @@ class Block:
 
         if type(self).generate is Block.generate:
             raise self.error("its class implements neither apply nor generate")
+        self._asking = None
         made = from_dataset(self.generate(to_dataset(table)))
+        account.statistics = account.statistics or self._asking
         surplus = made.num_rows - table.num_rows  # all that can be told: generate keeps no books
         account.added += max(surplus, 0)
         account.filtered += max(-surplus, 0)
@@ -102,8 +108,9 @@ class Block:
         """
         from kfp_sdg.blocks.dataset import from_dataset, to_dataset, warn_of_rejections
 
-        account = Account()
+        account = Account(statistics=self._asking)
         result = to_dataset(self.apply(from_dataset(samples), account))
+        self._asking = account.statistics
         warn_of_rejections(self.block_name, account)
         return result
 

@@ -124,6 +124,11 @@ class Inquiry(Generic[Tag]):
                 result = await teacher.chat(request)
         except Exception as error:  # whatever it is, it belongs to the caller
             result = error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            result = RuntimeError("the request was cancelled by nobody who may")
         self._choices_under_way -= request.n
         self._answered.append((tag, request, result))
         if not self._choices_under_way:
