@@ -56,6 +56,19 @@ def test_rejected_rows_have_a_folder_per_block_with_the_history_up_to_it(tmp_pat
     assert read_dataset(folder).manifest.history[-1].block == "gen/1: a?"
 
 
+def test_what_a_block_rejected_that_did_not_finish_is_kept_with_its_books(tmp_path: Path) -> None:
+    stopped = RESULT.during(
+        [entry("again", 1, 0, rejected=1), entry("last", 0, 0)],
+        {"again": pa.table({"a": ["z"]}), "last": pa.table({"a": []})},
+    )
+    write_run(stopped, tmp_path)
+    back = read_run(tmp_path)
+    assert back.history == RESULT.history
+    assert back.rows.equals(RESULT.rows)
+    assert list(back.rejected) == ["gen/1: a?", "again"]
+    assert [(e.block, e.rejected) for e in back.unfinished] == [("again", 1)]
+
+
 def test_a_folder_without_rejected_rows_has_none_of_an_earlier_run(tmp_path: Path) -> None:
     write_run(RESULT, tmp_path)
     write_run(RESULT, tmp_path / "partial")

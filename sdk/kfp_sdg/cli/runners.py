@@ -131,17 +131,19 @@ def keep_partial(watcher: Watcher, output: Path) -> None:
     if watcher.stopped is None:
         return
     partial, block_name = watcher.stopped
-    if not partial.history:
+    if not partial.history and not partial.rejected:
         return
-    last = partial.history[-1].block
     try:
         write_run(partial, output / PARTIAL)
     except StorageError as error:
         say(f"what was finished could not be saved: {error}", label="Warning")
         return
+    kept = "The input"
+    if partial.history:
+        kept = f"{rows_phrase(partial.rows.num_rows)} after block {partial.history[-1].block!r}"
     say(
-        f"Block {block_name!r} did not finish. {rows_phrase(partial.rows.num_rows)} after block "
-        f"{last!r} and the rows rejected until then are kept in {output / PARTIAL}."
+        f"Block {block_name!r} did not finish. {kept} and the rows rejected until then are kept in "
+        f"{output / PARTIAL}."
     )
 
 

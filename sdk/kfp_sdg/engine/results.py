@@ -36,7 +36,8 @@ def write_run(result: RunResult, folder: str | Path) -> None:
         result: What came of the run.
         folder: Where ``dataset/`` and, with rejected rows, ``rejected/<block>/`` are put. Each is a
             dataset folder; the history in its manifest begins with what was done to the input
-            before and ends with the block that made it.
+            before and ends with the block that made it. Of a run that was stopped, a block that
+            has nothing in the output yet may have rejected rows.
 
     Raises:
         StorageError: The folder holds other things, or cannot be written.
@@ -64,16 +65,18 @@ def read_run(folder: str | Path) -> RunResult:
 
     folder = Path(folder)
     final = read_dataset(folder / DATASET)
-    rejected = {}
+    history = tuple(final.manifest.history)
+    rejected = []
     if (folder / REJECTED).is_dir():
-        for path in sorted((folder / REJECTED).iterdir()):
-            stored = read_dataset(path)
-            rejected[stored.manifest.history[-1].block] = stored.table
-    order = [entry.block for entry in final.manifest.history]
+        rejected = [read_dataset(path) for path in sorted((folder / REJECTED).iterdir())]
+        rejected.sort(key=lambda stored: len(stored.manifest.history))  # in the blocks' order
     return RunResult(
         final.table,
-        {name: rejected[name] for name in order if name in rejected},
-        tuple(final.manifest.history),
+        {stored.manifest.history[-1].block: stored.table for stored in rejected},
+        history,
+        unfinished=max(
+            (stored.manifest.history[len(history) :] for stored in rejected), key=len, default=()
+        ),
     )
 
 
