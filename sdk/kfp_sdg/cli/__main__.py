@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kfp_sdg.cli.app import app
 from kfp_sdg.cli.failure import INTERRUPTED, explain
+from kfp_sdg.cli.process import settle
 from kfp_sdg.errors import Terminated
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 for failures, 2 for the user's mistakes, 130 after Ctrl-C,
         143 after SIGTERM.
     """
+    settle()
     try:
         code = app(
             list(sys.argv[1:] if arguments is None else arguments),

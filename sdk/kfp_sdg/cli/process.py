@@ -1,0 +1,21 @@
+"""Settings of the command line's process, and of those that it starts; never of a notebook."""
+
+from __future__ import annotations
+
+import gc
+import os
+
+_NEW_OBJECTS = 20_000
+"""New objects between two looks of the garbage collector. A run keeps thousands of requests and
+rows, which it would look through every 700 objects: a tenth of the CPU time of 10,000 answers."""
+
+
+def settle() -> None:
+    """Make memory go back to the system, and the garbage collector look less often.
+
+    Arrow's own allocator keeps what was freed; with the system's a run of 10,000 rows takes 150 MB
+    at its peak instead of 180. To be called before pyarrow is imported; what the user set in
+    ``ARROW_DEFAULT_MEMORY_POOL`` stays.
+    """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    gc.set_threshold(_NEW_OBJECTS, 20, 50)
