@@ -7,11 +7,12 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from kfp_sdg.teacher.congestion import CongestionControl, Sent
+from kfp_sdg.teacher.congestion import CongestionControl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kfp_sdg.teacher.cohorts import Sent
     from kfp_sdg.teacher.limits import Outcome, Ticket
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 _HOLD = 32
-_MUTE = 64
-_FUTILE = 3
+"""Cohorts (about four a round trip) for which a ceiling is not tried."""
 _STEP = 1.01
+"""By how much it is raised per cohort after that."""
 _REFUTED = 1.25
+"""Answers to requests sent at this multiple of the ceiling say that it is none."""
+_FUTILE = 3
+_MUTE = 64
+"""After so many refusals below a ceiling that holds, refusals mean nothing for so many cohorts."""
 _MEMORY = 32
+"""Requests over which the share of refusals is averaged."""
 
 
 class Ceiling:

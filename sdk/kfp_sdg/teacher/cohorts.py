@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 _SMALLEST = 8
 _FIRST = 4
 _ENOUGH = 0.75
+"""The share of a kind's requests that has to be back; waiting for the last would take longer than
+what is learnt is worth, and one that hangs would hold up all."""
 
 
 @dataclass(slots=True, eq=False)

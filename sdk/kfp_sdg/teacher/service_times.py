@@ -9,9 +9,15 @@ if TYPE_CHECKING:
 
 _SMOOTHING = 0.25
 _HARDLY = 1.5
+"""A cohort that takes less than this multiple may owe it to chance."""
 _FEW = 8
+"""Fewer places of a kind than this say nothing about it."""
 _STRETCH = 2.0
+"""How far a time may rise above the lowest one by a single dip's word. vLLM's answers take that
+much longer in a full batch; so do those of a server that others keep busy, and there the bound
+keeps us from growing against them for ever."""
 _FORGOTTEN = 1.25
+"""The step by which the lowest time rises, when dips say again and again that nobody waits."""
 
 
 class ServiceTimes:
@@ -91,9 +97,9 @@ class ServiceTimes:
             forget: The lowest may rise too, by a step.
 
         Returns:
-            How many times longer the cohort took than thought; below 1 where it took less.
+            By what factor the times changed.
         """
-        spent, alone, _ = self._sums(reading)
+        _, before, _ = self._sums(reading)
         for kind, took in reading.seconds.items():
             if reading.places[kind] < _FEW:
                 continue
@@ -103,7 +109,8 @@ class ServiceTimes:
             self._alone[kind] = min(took, max(self._alone[kind], highest))
             self._recent[kind] = max(self._recent[kind], self._alone[kind])
             self._lowest[kind] = min(lowest, self._alone[kind])
-        return spent / alone
+        _, after, _ = self._sums(reading)
+        return after / before
 
     def _sums(self, reading: Reading) -> tuple[float, float, int]:
         """Return seconds spent, seconds of service and places of a cohort whose kinds are met."""
