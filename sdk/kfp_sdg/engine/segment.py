@@ -137,11 +137,10 @@ class Segment:
         Args:
             error: What stopped it.
         """
-        unfinished = [stage.block_spec.name for stage in self.stages if stage.entry is None]
+        names = [stage.block_spec.name for stage in self.stages if stage.entry is None]
+        names = names or [self.stages[-1].block_spec.name]
         named = getattr(error, "block_name", None)
-        return (
-            named if named in unfinished else (unfinished or [self.stages[-1].block_spec.name])[0]
-        )
+        return named if named in names else names[0]
 
     def _stream(self) -> None:
         from kfp_sdg.blocks.asking_stream import BATCH
