@@ -21,8 +21,8 @@ in the form of Netflix's concurrency-limits ("Gradient2"), with these parts arou
   they take now, up to a bound (``service_times``). The bound keeps clients that share a server from
   taking each other's queue for service and growing against each other. A dip costs about a tenth of
   the throughput for a round trip and comes every 6 to 18 round trips.
-- A limit that wants to fall far has to pass a dip first, and one whose dip cost throughput stays: so
-  slower answers alone (a changed prompt) starve no server, and another client does not get all.
+- A limit that wants to fall far has to pass a dip first, and one whose dip cost throughput stays:
+  so slower answers alone (a changed prompt) starve no server, and another client does not get all.
 - Refusals (``ceiling``): 429, 503 and time-outs shrink the limit by a fifth, at most once a round
   trip (multiplicative decrease, Chiu and Jain, 1989), but not below what is answered all the same.
 
