@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping, Sequence
 
+    from stub_prefix_cache import StubPrefixCache
+
 
 @dataclass
 class Call:
@@ -67,6 +69,7 @@ class StubTeacher:
         most_choices: No answer holds more choices than this.
         finish_reason: Why every choice ended.
         reverse_choices: Choices are sent last first, with right indices.
+        prefix_cache: Reads every prompt; ``/metrics`` tells what it found. None: no such page.
         count_repeats: The second request of an equal prompt gets other text than the first.
         port: Where to listen; 0 takes a free one.
         tls: The certificate it shows; None: plain HTTP.
@@ -91,6 +94,7 @@ class StubTeacher:
     finish_reason: str = "stop"
     reverse_choices: bool = False
     count_repeats: bool = False
+    prefix_cache: StubPrefixCache | None = None
     port: int = 0
     tls: ssl.SSLContext | None = None
 
@@ -232,6 +236,8 @@ class StubTeacher:
         self.calls.append(Call(request.method, request.path, dict(request.headers), body, peer))
         if request.path == "/health":
             return web.Response()
+        if request.path == "/metrics" and self.prefix_cache:
+            return web.Response(text=self.prefix_cache.metrics())
         if self.api_key and request.headers.get("Authorization") != f"Bearer {self.api_key}":
             return web.json_response({"error": "Unauthorized"}, status=401)
         if request.path == "/v1/models" and self.lists_models:
@@ -277,6 +283,8 @@ class StubTeacher:
         return None
 
     async def _generate(self, path: str, body: dict[str, Any]) -> web.Response:
+        if self.prefix_cache:
+            self.prefix_cache.read(_prompt_text(body))
         async with self._free_slots or contextlib.nullcontext():
             await asyncio.sleep(self._seconds(_prompt_text(body)))
         n = 1 if self.ignore_n else body.get("n") or 1

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kfp_sdg.spec import PipelineSpec
     from kfp_sdg.storage import HistoryEntry
     from kfp_sdg.teacher import TeacherPool
+    from kfp_sdg.teacher.server_metrics import PrefixCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,10 @@ def run_here(order: RunOrder, watcher: Watcher, tell: Callable[[str], None]) -> 
         connected(choice, journal=journal, outage_watcher=watcher) as teachers,
     ):
         context = _context(order, choice, teachers)
+        before = teachers.prefix_cache() if teachers else None
         result = run(order.spec, table, context, earlier=earlier, observer=watcher)
+        if teachers and before:
+            _tell_of_prefix_cache(before, teachers.prefix_cache(), tell)
     write_run(result, order.output)
     return result
 
@@ -124,6 +128,19 @@ def run_on_kfp(order: RunOrder, watcher: Watcher, tell: Callable[[str], None]) -
             plugins=order.plugins,
         )
         return run_with_kfp(order.spec, order.input, order.output, options, watcher)
+
+
+def _tell_of_prefix_cache(
+    before: PrefixCache, after: PrefixCache | None, tell: Callable[[str], None]
+) -> None:
+    """Say how much of the prompts the teacher did not have to read, where it counts that."""
+    meanwhile = after - before if after else None
+    if meanwhile and meanwhile.queried:
+        tell(
+            f"The teacher's prefix cache held {meanwhile.hit / meanwhile.queried:.0%} of "
+            f"{meanwhile.queried:,} prompt tokens "
+            "(vllm:prefix_cache_hits / vllm:prefix_cache_queries, all its clients together)."
+        )
 
 
 def keep_partial(watcher: Watcher, output: Path) -> None:

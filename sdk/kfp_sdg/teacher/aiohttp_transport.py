@@ -112,7 +112,7 @@ class AiohttpTransport:
             session = self._session = self._session or self._opened()
             async with session.request(
                 method,
-                f"{self._url}{path}",
+                path if "://" in path else f"{self._url}{path}",
                 data=BytesIO(body) if body is not None and len(body) > _LARGE else body,
                 headers=None if body is None else {"Content-Type": "application/json"},
                 allow_redirects=False,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import operator
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kfp_sdg.teacher.inquiry import Inquiry
+from kfp_sdg.teacher.server_metrics import PrefixCache, prefix_cache
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -72,6 +75,19 @@ class TeacherPool:
         """Return how many answers for a model may be in the making at once just now."""
         sender = self._senders.get(self.teacher(model_id)) if self._senders else None
         return sender.limiter.limit if sender else _WITHOUT_LIMIT
+
+    def prefix_cache(self) -> PrefixCache | None:
+        """Return what the servers' prefix caches were asked for and had, all servers together.
+
+        None where no server tells; see ``kfp_sdg.teacher.server_metrics``.
+        """
+        return self.run(self._prefix_cache())
+
+    async def _prefix_cache(self) -> PrefixCache | None:
+        senders = self._senders.values()
+        told = await asyncio.gather(*(prefix_cache(s.transport, s.url) for s in senders))
+        counters = [counter for counter in told if counter is not None]
+        return functools.reduce(operator.add, counters) if counters else None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the pool's loop and wait for it.

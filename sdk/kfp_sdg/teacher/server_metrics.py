@@ -9,8 +9,18 @@ Metrics").
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kfp_sdg.teacher.transport import NoReply
+
+if TYPE_CHECKING:
+    from kfp_sdg.teacher.transport import Transport
+
+_PATIENCE = 2.0
+"""Seconds; the run does not need to know."""
 
 _SAMPLE = re.compile(
     r"^vllm:prefix_cache_(queries|hits)(?:_total)?(?:\{[^}]*\})? ([0-9.eE+]+)", re.MULTILINE
@@ -29,11 +39,30 @@ class PrefixCache:
     queried: int
     hit: int
 
+    def __add__(self, other: PrefixCache) -> PrefixCache:
+        """Return the counters of two servers together."""
+        return PrefixCache(self.queried + other.queried, self.hit + other.hit)
+
     def __sub__(self, earlier: PrefixCache) -> PrefixCache:
         """Return what came after an earlier moment; everything where the server was restarted."""
         if self.queried < earlier.queried:
             return self
         return PrefixCache(self.queried - earlier.queried, max(self.hit - earlier.hit, 0))
+
+
+async def prefix_cache(transport: Transport, url: str) -> PrefixCache | None:
+    """Ask a server for its prefix cache's counters; whatever goes wrong, there are none.
+
+    Args:
+        transport: The way to the server.
+        url: Its base URL; ``/metrics`` stands beside the ``/v1`` at its end, not below.
+    """
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            reply = await transport.get(f"{url.removesuffix('/v1')}/metrics")
+    except (NoReply, TimeoutError):
+        return None
+    return read_prefix_cache(reply.body.decode(errors="replace")) if reply.status == 200 else None
 
 
 def read_prefix_cache(text: str) -> PrefixCache | None:

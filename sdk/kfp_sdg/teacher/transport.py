@@ -55,6 +55,8 @@ class NoReply(Exception):  # noqa: N818 - an event between two modules, not an e
 class Transport(Protocol):
     """Sends requests to one server. Paths are relative to its base URL: ``/models``.
 
+    A whole URL of the same server is taken as it is.
+
     Every method raises NoReply when no complete answer came.
     """
 
