@@ -35,7 +35,9 @@ def main() -> None:
         server = _start(args)
     except RuntimeError as error:
         sys.exit(f"{args.model} cannot be served: {error}")
-    print(f"{READY}{server.listening_address}", flush=True)  # noqa: T201 - the parent reads it
+    # In one piece and on a line of its own, whatever llama.cpp's log is writing beside it.
+    sys.stdout.write(f"\n{READY}{server.listening_address}\n")
+    sys.stdout.flush()
     sys.stdin.buffer.read()
     # Not an ordinary end: that would wait for answers nobody is there to read.
     os._exit(0)
