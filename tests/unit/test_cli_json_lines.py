@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
 
+from kfp_sdg.cli.__main__ import main
 from kfp_sdg.cli.console import say, speak_json
 from kfp_sdg.cli.json_lines import JsonLines
 from kfp_sdg.cli.notices import show_warnings
@@ -170,6 +172,34 @@ def test_warnings_about_a_pipelines_files_are_json_too(capsys: pytest.CaptureFix
     (line,) = capsys.readouterr().err.splitlines()
     assert json.loads(line)["event"] == "warning"
     assert json.loads(line)["message"] == "flow.yaml:3:1: the key is not used"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--input", "r.jsonl", "--output", "out"], ["p.yaml:3:5: ", "p.yaml:5:5: "]),
+        (["--input", "r.jsonl"], ["Missing option '--output'", "See `kfp-sdg run --help`."]),
+        (["--input", "r.jsonl", "--output", "out", "--max-rejected", "x"], ["--max-rejected: 'x'"]),
+        (
+            ["--input", "r", "--output", "out", "--teacher-timeout", "0"],
+            ["Invalid value for '--teacher-timeout'", "See `kfp-sdg run --help`."],
+        ),
+    ],
+)
+def test_mistakes_found_before_the_run_are_json_too(
+    more: list[str],
+    told: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("p.yaml").write_text("version: '1.0'\nblocks:\n  - nam: a\n    type: X\n  - type: Y\n")
+    assert main(["run", "p.yaml", *more, "--log-format", "json"]) == 2
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert lines[0]["event"] == "error"
+    for text in told:
+        assert any(line["message"].startswith(text) for line in lines)
 
 
 def events_of(screen: Screen, count: int) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from kfp_sdg.cli.console import say, speaks_json
+from kfp_sdg.cli.console import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,10 +21,7 @@ QUIET_SECONDS = 10.0
 def show_warnings(warnings: Sequence[Problem]) -> None:
     """Print the warnings of a pipeline's files, each once."""
     different = list(dict.fromkeys(warnings))
-    if speaks_json():
-        for warning in different:
-            _show(str(warning))
-    elif different:
+    if different:
         from kfp_sdg.cli.problems import show_problems
 
         show_problems(different, warnings=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 
-from kfp_sdg.cli.console import error_console
+from kfp_sdg.cli.console import error_console, say, speaks_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +26,16 @@ _MAX_LINE = 100
 
 
 def show_problems(problems: Sequence[Problem], *, warnings: bool = False) -> None:
-    """Print problems to standard error, and how many there are.
+    """Print problems to standard error, and how many there are; in JSON one line for each.
 
     Args:
         problems: The problems, in the order to print them.
         warnings: Whether they are warnings.
     """
+    if speaks_json():
+        for problem in problems:
+            say(str(problem), label="Warning" if warnings else "Error")
+        return
     console = error_console()
     for problem in problems:
         console.print(_paragraph(problem, warning=warnings), soft_wrap=True)

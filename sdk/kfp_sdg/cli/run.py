@@ -42,6 +42,14 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+def _speak(log_format: LogFormat | None) -> LogFormat | None:
+    """Let what is said before the run be in its format."""
+    from kfp_sdg.cli.console import speak_json
+
+    speak_json(log_format is LogFormat.JSON)
+    return log_format
+
+
 def run_command(
     pipeline: PipelineArgument,
     rows: Annotated[
@@ -205,6 +213,8 @@ def run_command(
             help="How the run shows how far it is. Not given: rich in a terminal, plain elsewhere. "
             "json: one object per line, for machines.",
             show_default=False,
+            is_eager=True,  # what is wrong with another option is said in this format too
+            callback=_speak,
         ),
     ] = None,
     plugin: PluginOption = None,
