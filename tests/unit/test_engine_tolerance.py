@@ -23,7 +23,8 @@ from scripted_teacher import ScriptedTeacher, always
         ("5%", 1000, 50),
         ("5%", 100, 20),
         ("5%", 0, 20),
-        ("0%", 1000, 20),
+        ("0%", 1000, 0),
+        ("0.0 %", 1000, 0),
         ("12.5 %", 1000, 125),
         (".5%", 10_000, 50),
         ("50", 10, 50),
@@ -32,7 +33,7 @@ from scripted_teacher import ScriptedTeacher, always
         ("100%", 3, math.inf),
     ],
 )
-def test_a_share_is_of_the_rows_and_never_below_twenty(
+def test_a_share_is_of_the_rows_and_never_below_twenty_unless_it_is_none(
     text: str, rows: int, allowed: float
 ) -> None:
     assert Tolerance.read(text).allowed(rows) == allowed

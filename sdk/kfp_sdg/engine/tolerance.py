@@ -41,13 +41,15 @@ class Tolerance:
         """Return what a setting says.
 
         Args:
-            text: A share of a block's rows ("5%") or a number of rows ("50").
+            text: A share of a block's rows ("5%") or a number of rows ("50"). "0%" is the number 0.
 
         Raises:
             SpecError: It is neither.
         """
         text = str(text).strip()
         share = _SHARE.fullmatch(text)
+        if share and not float(share[1]):
+            return cls(text, number=0)
         if share and float(share[1]) <= 100:
             return cls(text, share=float(share[1]) / 100)
         if re.fullmatch(r"\d+", text):
@@ -91,10 +93,10 @@ class Tolerance:
             [(most, _)] = reasons.most_common(1)
             example = next(r.message for r in rejections if r.reason == most)
             example = f" ({told}; for example: {example})"
-        least = f", which allows {LEAST} rows at least," if self.share is not None else ""
+        least = f", which allows {LEAST} rows at least" if self.share is not None else ""
         return BlockError(
             f"{rejected:,} of {rows:,} rows were rejected{example}, above --max-rejected "
-            f"{self.text}{least} so the run stops. Nothing is lost: mend what is wrong, or raise "
+            f"{self.text}{least}, so the run stops. Nothing is lost: mend what is wrong, or raise "
             "--max-rejected, and run the same again",
             block_name=block_spec.name,
             block_type=block_spec.type,
