@@ -209,7 +209,37 @@ def test_a_checkpoint_in_use_is_refused(
 
     with open_journal("kept"):
         assert main(command(stub_teacher, "--checkpoint", "kept")) == 2
-    assert capsys.readouterr().err.count("another process writes this journal now") == 1
+    told = capsys.readouterr().err
+    assert told.count("another process writes this journal now") == 1
+    assert "goes on from there" not in told
+
+
+def test_a_checkpoint_in_use_at_a_url_is_not_called_this_runs_own(
+    stub_teacher: StubTeacher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from kfp_sdg.teacher.journal import open_journal
+
+    with open_journal("memory://in-use"):
+        assert main(command(stub_teacher, "--checkpoint", "memory://in-use")) == 2
+    told = capsys.readouterr().err
+    assert told.count("another process writes this journal now") == 1
+    assert "goes on from there" not in told
+
+
+def test_damage_in_a_checkpoint_is_told_once_by_a_run_that_fails(
+    leaving: Leaving, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert main(command(leaving, "--checkpoint", "kept")) == 1
+    (segment,) = Path("kept").glob("segment-*")
+    content = bytearray(segment.read_bytes())
+    content[len(content) // 3] ^= 0x10
+    segment.write_bytes(content)
+    capsys.readouterr()
+    assert main(command(leaving, "--checkpoint", "kept")) == 1
+    told = capsys.readouterr().err
+    assert told.count("damaged from byte") == 1
+    assert caplog.messages == []  # what the run does not show itself
+    assert "kept in kept; the same command goes on from there" in told
 
 
 def start(stub: StubTeacher, *more: str) -> subprocess.Popen[str]:

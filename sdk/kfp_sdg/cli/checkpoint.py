@@ -132,9 +132,18 @@ def prepare_for_tasks(checkpoint: Checkpoint | None, tell: Callable[[str], None]
         tell(_resuming(checkpoint, count))
 
 
-def tell_kept(checkpoint: Checkpoint | None) -> None:
-    """Say what a run that did not succeed has kept; remove its checkpoint if that is nothing."""
-    if checkpoint is None:
+def tell_kept(checkpoint: Checkpoint | None, error: BaseException) -> None:
+    """Say what a run that did not succeed has kept; remove its checkpoint if that is nothing.
+
+    What is damaged there is neither mended nor told of: the run did so, or the next one will.
+
+    Args:
+        checkpoint: The checkpoint.
+        error: What the run failed of. If that is the checkpoint itself, nothing is said: it is
+            another process's, or no journal at all.
+    """
+    refused = isinstance(error, StorageError) and error.exit_code == SpecError.exit_code
+    if checkpoint is None or refused:
         return
     if places.is_url(checkpoint.place):
         say(
@@ -142,10 +151,13 @@ def tell_kept(checkpoint: Checkpoint | None) -> None:
             "there."
         )
         return
+    from kfp_sdg.teacher.journal.recovery import count_kept
+
     folder = Path(checkpoint.place)
+    journals = [folder] if _is_journal(folder) else _of_tasks(checkpoint)
     try:
-        count = _count([folder] if _is_journal(folder) else _of_tasks(checkpoint))
-    except StorageError:  # in use, for example; that is what the run failed of, and told of then
+        count = sum(map(count_kept, journals))
+    except StorageError:  # what the run failed of, and told of then
         return
     if count:
         verb = "is" if count == 1 else "are"

@@ -288,7 +288,7 @@ def _carry_out(order: RunOrder, runner: Runner, log_format: LogFormat | None) ->
                 result = carry_out(order, watcher, tell)
         except BaseException as error:
             keep_partial(watcher, order.output)
-            tell_kept(order.checkpoint)
+            tell_kept(order.checkpoint, error)
             _note_place(error, order.spec)
             raise
         discard(order.checkpoint)

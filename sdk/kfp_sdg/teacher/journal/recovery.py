@@ -7,10 +7,11 @@ import os
 from typing import TYPE_CHECKING
 
 from kfp_sdg.errors import StorageError
-from kfp_sdg.teacher.journal.segment import HEADER_BYTES, Damage, scan
+from kfp_sdg.teacher.journal.segment import HEADER_BYTES, Damage, Found, SegmentName, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from kfp_sdg.teacher.journal.place import Place
 
@@ -46,6 +47,23 @@ def read_segments(place: Place, paths: list[str]) -> Iterator[tuple[bytes, int, 
             _mend(place, path, size, lost)
         except OSError as error:
             raise StorageError(f"{path}: cannot be read or mended: {error.strerror}") from error
+
+
+def count_kept(folder: Path) -> int:
+    """Return how many answers a folder's journal holds; nothing is locked, mended or told of.
+
+    Raises:
+        StorageError: A segment cannot be read, or a later version of kfp-sdg wrote it.
+    """
+    count = 0
+    try:
+        for path in folder.iterdir():
+            if SegmentName.parse(path.name):
+                with path.open("rb") as file:
+                    count += sum(isinstance(part, Found) for part in scan(file, str(path)))
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be read: {error.strerror}") from error
+    return count
 
 
 def _mend(place: Place, path: str, size: int, lost: list[Damage]) -> None:
