@@ -91,6 +91,7 @@ def test_at_each_interval_a_line_has_the_numbers_of_every_block_at_work() -> Non
     statistics.note_retry("timeout")
     statistics.note_retry("429")
     statistics.note_journal_hit()
+    statistics.parse_failures += 1
     screen = Screen(80)
     with JsonLines(screen.console, every=0.01) as lines:
         lines.block_started(1, 2, "gen", "LLMBlock", 9, statistics)
@@ -112,6 +113,7 @@ def test_at_each_interval_a_line_has_the_numbers_of_every_block_at_work() -> Non
         "requests": 4,
         "prompt_tokens": 40,
         "completion_tokens": 20,
+        "parse_failures": 1,
         "retries": 3,
         "retries_by_cause": {"429": 2, "timeout": 1},
         "journal_hits": 1,

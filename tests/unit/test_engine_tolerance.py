@@ -8,12 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from engine_runs import ASK, FILES, TOPICS, Notes, asked, tagged
+from engine_runs import ASK, FILES, TOPICS, Notes, asked, asking, tagged
 from kfp_sdg.blocks import PipelineContext
 from kfp_sdg.engine import Tolerance, run, run_block
 from kfp_sdg.errors import BlockError, SpecError, TeacherError
 from kfp_sdg.spec import BlockSpec, PipelineSpec
-from kfp_sdg.teacher import TeacherPool
+from kfp_sdg.teacher import RequestStatistics, TeacherPool
 from scripted_teacher import ScriptedTeacher, always
 
 
@@ -156,3 +156,17 @@ def test_a_table_of_rejected_rows_has_the_columns_of_the_input() -> None:
     rejected = asked(bad_first(2), rows=TOPICS(3)).rejected["ask"]
     assert rejected.column_names[:1] == ["topic"]
     assert isinstance(rejected, pa.Table)
+
+
+def test_answers_that_do_not_parse_are_counted_while_the_block_is_at_work() -> None:
+    seen: list[RequestStatistics] = []
+
+    class Watching(Notes):
+        def block_started(self, *told: Any) -> None:
+            seen.append(told[-1])
+
+    teacher = ScriptedTeacher(lambda r: ["junk" if r.index % 10 == 0 else tagged("x"), "junk"])
+    ask = asking("ask", "a", n=2, temperature=0.5)
+    result = asked(teacher, ask, rows=TOPICS(50), observer=Watching(), max_rejected="100%")
+    assert [statistics.parse_failures for statistics in seen] == [55]
+    assert result.history[0].rejected_by_reason == {"parse": 55}

@@ -99,8 +99,10 @@ def test_merged_statistics_are_those_of_all_requests_together() -> None:
     times = SPREADS["a long tail"]
     one, other = noted(times[:4000], "429"), noted(times[4000:], "429", "500")
     other.note_journal_hit()
+    one.parse_failures, other.parse_failures = 1, 2
     one.merge(other)
     together = noted(times, "429", "429", "500")
     together.note_journal_hit()
+    together.parse_failures = 3
     assert one == together
     assert len(other.latencies.counts) > 10  # the other keeps its own

@@ -180,6 +180,8 @@ class AskingStream(Stream):
         if isinstance(result, Answer):
             self._answered += 1
             made = self._read(row, result)
+            for rejection in made.rejections:
+                self._statistics.parse_failures += rejection.reason == "parse"
         elif isinstance(result, TeacherError) and not result.fatal:
             self._note_failure(result)
             made = RowResult(rejections=(Rejection(row, "teacher", str(result)),))

@@ -42,19 +42,22 @@ if TYPE_CHECKING:
     from kfp_sdg.teacher import RequestStatistics
 
 _QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
+_SEEN = ("parse_failures", "retries", "retries_by_cause", "journal_hits", "wait_seconds")
+"""What is seen only where the requests are, besides the quantiles."""
 
 
 def block_numbers(block: BlockAtWork) -> dict[str, Any]:
     """Return the numbers of a block at work, since its beginning.
 
-    ``retries`` to ``latency_p99`` are null where the runner does not see the block's requests
-    (``--runner kfp``), and where the block asks no teacher.
+    ``parse_failures`` to ``latency_p99`` are null where the runner does not see the block's
+    requests (``--runner kfp``), and where the block asks no teacher.
 
     Returns:
         ``index``, ``block``; ``rows_in`` (null while its rows are still being made), ``arrived``,
         ``done``, ``rejected`` (rows); ``requests``, ``prompt_tokens``, ``completion_tokens``;
-        ``retries``, ``retries_by_cause``, ``journal_hits``; ``wait_seconds`` (for a place in
-        flight, summed over requests), ``latency_p50``, ``latency_p95``, ``latency_p99`` (seconds).
+        ``parse_failures`` (choices); ``retries``, ``retries_by_cause``, ``journal_hits``;
+        ``wait_seconds`` (for a place in flight, summed over requests), ``latency_p50``,
+        ``latency_p95``, ``latency_p99`` (seconds).
     """
     statistics = block.statistics
     usage = block.usage if statistics is None else statistics.usage
@@ -69,12 +72,12 @@ def block_numbers(block: BlockAtWork) -> dict[str, Any]:
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
     }
-    seen = ("retries", "retries_by_cause", "journal_hits", "wait_seconds", *_QUANTILES)
     if statistics is None:
-        return numbers | dict.fromkeys(seen)
+        return numbers | dict.fromkeys((*_SEEN, *_QUANTILES))
     causes = statistics.retries_by_cause
     latencies = {name: statistics.latency(q) for name, q in _QUANTILES.items()}
     return numbers | {
+        "parse_failures": statistics.parse_failures,
         "retries": sum(causes.values()),
         "retries_by_cause": causes,
         "journal_hits": statistics.journal_hits,

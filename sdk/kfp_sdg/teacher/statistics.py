@@ -35,7 +35,8 @@ class Usage:
 class RequestStatistics:
     """The requests of one block, counted by the teacher while it works.
 
-    Written on the teacher's loop only; another thread may read it at any time.
+    Written on the teacher's loop only, but for ``parse_failures``, which whoever asks counts;
+    another thread may read it at any time.
 
     Attributes:
         usage: What the answers of this run cost.
@@ -46,6 +47,7 @@ class RequestStatistics:
         waited: Seconds that requests waited for a place in flight, all together.
         latencies: Seconds from sending a request to the last byte of its answer, each try on its
             own.
+        parse_failures: Choices that could not be parsed.
     """
 
     usage: Usage = field(default_factory=Usage)
@@ -53,6 +55,7 @@ class RequestStatistics:
     retries: Counter[str] = field(default_factory=Counter)
     waited: float = 0.0
     latencies: TimeHistogram = field(default_factory=TimeHistogram)
+    parse_failures: int = 0
 
     def note_answer(self, seconds: float, usage: Usage) -> None:
         """Count an answer.
@@ -100,3 +103,4 @@ class RequestStatistics:
         self.retries.update(dict(other.retries))
         self.waited += other.waited
         self.latencies.merge(other.latencies)
+        self.parse_failures += other.parse_failures
