@@ -67,6 +67,30 @@ def test_a_restart_in_the_middle_costs_no_request_its_answer_and_is_shown(stub_t
     assert 0 < statistics.retries.total() <= 16
 
 
+def test_an_outage_that_is_watched_is_told_once_though_it_begins_with_broken_connections(
+    stub_teacher, caplog
+):
+    stub_teacher.latency = 0.3
+    watcher = Watcher()
+    with connected(stub_teacher.url, outage_watcher=watcher, max_concurrency=8) as pool:
+        complete(pool)
+        stub_teacher.restart(1.5, after=0.1)
+        pool.run(ask_many(pool, 30))
+    assert watcher.returns == [stub_teacher.url]
+    assert caplog.messages == []
+
+
+def test_connections_that_break_while_the_server_is_there_are_warned_of(stub_teacher, caplog):
+    with connected(stub_teacher.url, outage_watcher=Watcher(), first_delay=3.0) as pool:
+        pool.run(ask_many(pool, 5))
+        stub_teacher.fail_next(kind="reset", times=3)
+        stub_teacher.latency = 1.2
+        pool.run(ask_many(pool, 10))
+    (message,) = caplog.messages
+    assert "the connection broke before the answer was complete" in message
+    assert message.endswith("trying again")
+
+
 def test_many_restarts_use_up_nobodys_retries(stub_teacher):
     with connected(stub_teacher.url, max_retries=1, max_concurrency=4) as pool:
         for _ in range(4):

@@ -31,6 +31,10 @@ _QUIET_SECONDS = 10.0
 _TICK = 1.0
 """Seconds between two words to whoever watches."""
 
+_SOON_AWAY = 1.0
+"""Seconds from a broken connection, which is the first that is seen of a server that goes away, to
+the refusal of the next."""
+
 _QUICK_REFUSAL = 2.0
 """Seconds. Gateways refuse at once; a request that is not refused by then is being answered, and
 the others need not wait until it is."""
@@ -131,6 +135,7 @@ class Outage:
     _asking: asyncio.Task[None] | None = None
     _told: bool = False
     _last_told: float | None = None
+    _telling: asyncio.TimerHandle | None = None
 
     # -- what happened to requests ----------------------------------------------------------------
 
@@ -169,12 +174,27 @@ class Outage:
         if certain or now - self._doubted >= self.patience.doubt:
             self._close(fault, now)
 
-    def repeats(self, why: str) -> None:
+    def repeats(self, why: str, *, broken: bool = False) -> None:
         """Say that a request is asked again, unless that was said of this outage, or just now.
 
         Args:
             why: What happened to the request.
+            broken: Its connection broke. Where somebody watches, that is told later, if it is not
+                the beginning of an outage, which they are told of otherwise.
         """
+        if not broken or self.watcher is None:
+            self._tell_of_repetition(why)
+        elif self._telling is None and not self.closed:
+            self._telling = asyncio.get_running_loop().call_later(
+                _SOON_AWAY, self._tell_unless_away, why, time.monotonic()
+            )
+
+    def _tell_unless_away(self, why: str, noted: float) -> None:
+        self._telling = None
+        if not self.closed and self._opened < noted:
+            self._tell_of_repetition(why)
+
+    def _tell_of_repetition(self, why: str) -> None:
         now = time.monotonic()
         recently = self._last_told is not None and now - self._last_told < _QUIET_SECONDS
         if not self._told and not recently:

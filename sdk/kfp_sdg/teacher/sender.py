@@ -294,7 +294,7 @@ class Sender:
             delay = 0.0
         if delay is not None:
             if not (waits_at_gate and self.watcher):  # who watches is told of that already
-                self.outage.repeats(fault.message)
+                self.outage.repeats(fault.message, broken=fault.cause == "broken")
             if request is not None:
                 request.statistics.note_retry(fault.cause)
             await asyncio.sleep(delay)
