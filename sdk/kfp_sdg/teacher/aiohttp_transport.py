@@ -10,19 +10,20 @@ import json
 import os
 import socket
 import ssl
+from contextvars import ContextVar
 from io import BytesIO
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from yarl import URL
 
 from kfp_sdg.teacher.certificates import tls_context
 from kfp_sdg.teacher.transport import NoReply, Reply, Trouble, is_plain_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from kfp_sdg.teacher.credentials import ApiKey
 
@@ -47,6 +48,10 @@ questions, and how many may stay without one."""
 
 _DISCONNECTED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError)
 
+_opened_sockets: ContextVar[list[socket.socket]] = ContextVar("opened_sockets")
+"""The sockets that were opened for the request of this task. (A ``TraceConfig`` would tell as well
+whether a connection was used before; it costs a tenth of the whole request.)"""
+
 
 class AiohttpTransport:
     """Sends through one aiohttp session, opened with the first request on the loop of that.
@@ -68,6 +73,7 @@ class AiohttpTransport:
         self._url = url
         self._headers = {
             "Authorization": f"Bearer {key.value}",
+            "Content-Type": "application/json",
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
             "User-Agent": "kfp-sdg",
@@ -76,6 +82,7 @@ class AiohttpTransport:
             total=_DRIP * timeout, connect=connect_timeout, sock_read=timeout
         )
         self._session: aiohttp.ClientSession | None = None
+        self._urls: dict[str, URL] = {}
 
     async def get(self, path: str) -> Reply:
         """Send a GET."""
@@ -97,38 +104,43 @@ class AiohttpTransport:
         Servers close idle connections at any time. A request that meets this end has reached
         nobody, and a new connection is opened for it.
         """
-        sent = SimpleNamespace(over_used_connection=False)
+        opened: list[socket.socket] = []
+        _opened_sockets.set(opened)
         try:
-            return await self._once(method, path, body, sent)
-        except NoReply as silence:
-            if not (sent.over_used_connection and isinstance(silence.__cause__, _DISCONNECTED)):
-                raise
-        return await self._once(method, path, body, SimpleNamespace())
-
-    async def _once(
-        self, method: str, path: str, body: bytes | None, sent: SimpleNamespace
-    ) -> Reply:
-        try:
-            session = self._session = self._session or self._opened()
-            async with session.request(
-                method,
-                path if "://" in path else f"{self._url}{path}",
-                data=BytesIO(body) if body is not None and len(body) > _LARGE else body,
-                headers=None if body is None else {"Content-Type": "application/json"},
-                allow_redirects=False,
-                trace_request_ctx=sent,
-            ) as response:
-                sent.over_used_connection = False  # it carried an answer, so it was alive
+            try:
+                response = await self._send(method, path, body)
+            except _DISCONNECTED as error:
+                if opened or isinstance(error, aiohttp.ClientConnectorError):
+                    raise
+                response = await self._send(method, path, body)
+            try:
                 content = await _content(response)
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                return Reply(response.status, content, headers)
+            except BaseException:
+                response.close()
+                raise
         except (aiohttp.ClientError, OSError, ValueError) as error:  # OSError: TimeoutError too
             raise NoReply(*_diagnosis(error)) from error
+        return Reply(response.status, content, response.headers)
+
+    def _send(
+        self, method: str, path: str, body: bytes | None
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        session = self._session = self._session or self._opened()
+        return session.request(
+            method,
+            self._to(path),
+            data=BytesIO(body) if body is not None and len(body) > _LARGE else body,
+            allow_redirects=False,
+        )
+
+    def _to(self, path: str) -> URL:
+        """Return the URL of a path; parsing it takes longer than sending a request."""
+        if path not in self._urls:
+            self._urls[path] = URL(f"{self._url}{path}")
+        return self._urls[path]
 
     def _opened(self) -> aiohttp.ClientSession:
         """Open the session, which belongs to the running loop."""
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_reuseconn.append(_note_reuse)
         secure = urlsplit(self._url).scheme == "https"
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -141,7 +153,6 @@ class AiohttpTransport:
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             proxy=_proxy_for(self._url),
-            trace_configs=[trace],
         )
 
 
@@ -151,12 +162,6 @@ def encoded(body: object) -> bytes:
         return _JSON.encode(body).encode()
     except UnicodeEncodeError:
         return json.dumps(body, separators=(",", ":")).encode()
-
-
-async def _note_reuse(
-    session: aiohttp.ClientSession, context: SimpleNamespace, params: Any
-) -> None:
-    context.trace_request_ctx.over_used_connection = True
 
 
 async def _content(response: aiohttp.ClientResponse) -> bytes:
@@ -181,6 +186,7 @@ def _watched_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     for name, value in _KEEPALIVE.items():
         if hasattr(socket, name):  # macOS names the first one otherwise
             opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    _opened_sockets.get([]).append(opened)
     return opened
 
 

@@ -22,7 +22,7 @@ class Reply:
     Attributes:
         status: The HTTP status.
         body: The body's bytes.
-        headers: The headers, names in lower case.
+        headers: The headers; whoever looks one up spells its name in lower case.
     """
 
     status: int
