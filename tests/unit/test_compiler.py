@@ -352,6 +352,16 @@ def test_what_is_written_loads_as_a_kfp_component() -> None:
     assert loaded.required_inputs == ["teacher_url"]
 
 
+@pytest.mark.parametrize("name", ["keep", "Keep", "load"])
+def test_a_task_is_not_taken_for_a_pipeline_of_its_name(name: str) -> None:
+    from kfp.components import load_component_from_text
+
+    compiled = compile_pipeline(pipeline(llm(), column_filter()), name=name)
+    assert name.lower() not in tasks(compiled)
+    assert {"keep", "Keep", "load"} & {t["taskInfo"]["name"] for t in tasks(compiled).values()}
+    assert load_component_from_text(compiled.to_yaml()).required_inputs == ["teacher_url"]
+
+
 COMPILE_AND_PRINT = """
 import sys
 sys.path.insert(0, "tests/unit")

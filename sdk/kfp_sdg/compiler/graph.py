@@ -59,10 +59,11 @@ def compile_pipeline(
         where = spec.source.at("blocks")
         raise SpecError(Problem("the pipeline has no blocks", where, code="no-blocks"))
     display_name = _without_templates(name or spec.name)
-    trace = _Trace(spec, tuple(plugins))
+    safe_name = pipeline_name(display_name)
+    trace = _Trace(spec, safe_name, tuple(plugins))
     graph = dsl.pipeline(
         trace,
-        name=pipeline_name(display_name),
+        name=safe_name,
         display_name=display_name,
         description=_without_templates(description or _description(spec, display_name)),
     )
@@ -89,14 +90,14 @@ class _Trace:
         parameters: The run form's fields.
     """
 
-    def __init__(self, spec: PipelineSpec, plugins: tuple[str, ...]) -> None:
+    def __init__(self, spec: PipelineSpec, name: str, plugins: tuple[str, ...]) -> None:
         self._spec = spec
         self._plugins = plugins
         self._library = ComponentLibrary()
         self._asking = self._blocks_that_take("teacher_url")
         self._rejecting = self._blocks_that_take(MAX_REJECTED)
-        self.tasks = task_names(block.name for block in spec.blocks)
-        self.load_task = unique_name(LOAD_TASK, self.tasks.values())
+        self.tasks = task_names((block.name for block in spec.blocks), pipeline=name)
+        self.load_task = unique_name(LOAD_TASK, {name, *self.tasks.values()})
         self.parameters = run_parameters(self._asking, self._rejecting)
         self.__signature__ = _signature(self.parameters)
         self.__doc__ = _docstring(self.parameters)

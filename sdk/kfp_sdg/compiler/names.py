@@ -36,7 +36,7 @@ def pipeline_name(text: str) -> str:
     return kubernetes_name(text, _LONGEST - 11) or "pipeline"
 
 
-def task_names(block_names: Iterable[str]) -> dict[str, str]:
+def task_names(block_names: Iterable[str], *, pipeline: str = "") -> dict[str, str]:
     """Return the name of each block's task, in the order of the blocks.
 
     Two blocks whose names differ only in what Kubernetes does not allow ("gen q" and "gen_q") get
@@ -44,8 +44,10 @@ def task_names(block_names: Iterable[str]) -> dict[str, str]:
 
     Args:
         block_names: The blocks' names, each once.
+        pipeline: The pipeline's name, which no task may have: KFP would take the task for the whole
+            pipeline when it loads it (``kfp.dsl.structures``).
     """
-    taken: dict[str, str] = {}
+    taken = {pipeline: pipeline}
     names: dict[str, str] = {}
     for block_name in block_names:
         name = unique_name(kubernetes_name(block_name) or "block", taken)
