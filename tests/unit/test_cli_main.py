@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -54,6 +55,26 @@ def test_help_loads_nothing_heavy(code: str) -> None:
 def test_validate_loads_no_datasets_no_client_and_no_kfp() -> None:
     code = "from kfp_sdg.cli.__main__ import main; main(['validate', 'examples/demo'])"
     assert loaded_by(code) & {"datasets", "kfp", "openai", "pandas"} == set()
+
+
+@pytest.mark.parametrize(("wish", "shown"), [(None, False), ("0", True)])
+def test_custom_blocks_draw_no_bars_between_ours(wish: str | None, shown: bool) -> None:
+    name = "HF_DATASETS_DISABLE_PROGRESS_BARS"
+    environment = {key: value for key, value in os.environ.items() if key != name}
+    code = """
+from kfp_sdg.cli.__main__ import main
+main(["--version"])
+from datasets import Dataset
+Dataset.from_dict({"a": [1, 2]}).map(dict)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment if wish is None else {**environment, name: wish},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ("Map" in done.stderr) is shown
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
