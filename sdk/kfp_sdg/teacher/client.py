@@ -72,15 +72,15 @@ class OpenAITeacher:
 
     async def _ask(self, path: str, request: Request, prompt: Mapping[str, Any]) -> Answer:
         """Return all choices of a request; those that are not kept are asked for."""
-        kept = self._journal.find(request.key) if self._journal and request.key else {}
+        kept = self._journal.find(request.key) if self._journal and request.key else None
+        if not kept:
+            return await self._ask_range(path, _body(request, prompt), request, range(request.n))
         choices = _by_place(kept, request.n)
         missing = list(_ranges(place for place in range(request.n) if place not in choices))
         if not missing:
             request.statistics.note_journal_hit()
             return Answer(tuple(choices[place] for place in range(request.n)), Usage())
-        extra = request.options.get("extra_body") or {}
-        body = {**request.options, **extra, "model": request.model, **prompt}
-        body = {name: value for name, value in body.items() if name not in _NOT_PASSED_ON}
+        body = _body(request, prompt)
         answer = await _merged(self._ask_range(path, body, request, part) for part in missing)
         asked_for = (place for part in missing for place in part)
         choices.update(zip(asked_for, answer.choices, strict=True))
@@ -91,6 +91,8 @@ class OpenAITeacher:
     ) -> Answer:
         """Ask for some of a request's choices, in as many parts as the server needs."""
         parts = self._per_request.parts(wanted)
+        if len(parts) == 1:
+            return await self._ask_part(path, body, request, parts[0])
         return await _merged(self._ask_part(path, body, request, part) for part in parts)
 
     async def _ask_part(
@@ -105,7 +107,8 @@ class OpenAITeacher:
         )
         if isinstance(answer, Reply):
             return await self._ask_range(path, body, request, part)
-        answer = Answer(answer.choices[: len(part)], answer.usage)
+        if len(answer.choices) > len(part):
+            answer = Answer(answer.choices[: len(part)], answer.usage)
         if self._journal and request.key:
             self._journal.keep(request.key, part.start, answer)
         given = len(answer.choices)
@@ -142,13 +145,23 @@ def _ranges(places: Iterable[int]) -> Iterator[range]:
         yield run
 
 
+def _body(request: Request, prompt: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that all parts of a request have."""
+    extra = request.options.get("extra_body") or {}
+    body = {**request.options, **extra, "model": request.model, **prompt}
+    for name in _NOT_PASSED_ON:
+        body.pop(name, None)
+    return body
+
+
 def _body_of(body: Mapping[str, Any], part: range) -> dict[str, Any]:
     """Return the body that asks for some of a request's choices.
 
     A seed is raised by the place of the part's first choice, so that parts are no copies of each
     other; vLLM does the same with the choices inside a request.
     """
-    of_part = {name: value for name, value in body.items() if name != "n"}
+    of_part = {**body}
+    of_part.pop("n", None)
     if len(part) > 1:
         of_part["n"] = len(part)
     if isinstance(of_part.get("seed"), int):
