@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kfp_sdg.blocks import Account, PipelineContext
+from kfp_sdg.blocks import Account, Block, BlockRegistry, PipelineContext
 from kfp_sdg.blocks.base import apply_block
 from kfp_sdg.engine import RunResult, make_block, run
 from kfp_sdg.engine.duplicates import drop_duplicates
@@ -23,12 +24,15 @@ from kfp_sdg.teacher import Answer, Choice, TeacherPool, Usage
 from scripted_teacher import pipeline
 
 if TYPE_CHECKING:
+    from datasets import Dataset
+
     from kfp_sdg.teacher import Request
 
 TAGS = {"start_tags": ["[Q]", "[A]"], "end_tags": ["[/Q]", "[/A]"]}
 FILES = pipeline(
     ask={"generation": "Ask about {{ topic }}.", **TAGS},
     judge={"generation": "Judge {{ topic }}.", "start_tags": ["[S]"], "end_tags": ["[/S]"]},
+    score={"generation": "Score {{ topic }}.", "start_tags": ["[S]"], "end_tags": ["[/S]"]},
 ).files
 
 
@@ -112,6 +116,23 @@ ENTRIES = st.tuples(
             }
         ),
         st.just({"type": "SetToMajorityValueBlock", "config": {"col_name": "kind"}}),
+        st.just(
+            {
+                "type": "ConditionalLLMBlock",
+                "config": {
+                    "config_paths": [["judge.yaml", "x"], ["score.yaml", "y"]],
+                    "output_cols": ["score"],
+                    "selector_column_name": "topic",
+                },
+            }
+        ),
+        st.just(
+            {
+                "type": "FlattenColumnsBlock",
+                "config": {"var_cols": ["kind"], "value_name": "kind", "var_name": "was"},
+            }
+        ),
+        st.just({"type": "EveryOther", "config": {}}),
     ),
     st.sampled_from([(), ("score",), ("copy", "q")]),
     st.sampled_from([(), ("topic",), ("topic", "kind")]),
@@ -125,11 +146,24 @@ ROWS = st.lists(
 SCHEMA = pa.schema([("topic", pa.string()), ("kind", pa.float64())])
 
 
+class EveryOther(Block):
+    """A custom block, which is given the whole dataset."""
+
+    def generate(self, samples: Dataset) -> Dataset:
+        return samples.select(range(0, len(samples), 2))
+
+
+@pytest.fixture(autouse=True)
+def _every_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BlockRegistry.get_registry(), "EveryOther", EveryOther)
+
+
 def spec_of(entries: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]]) -> PipelineSpec:
     blocks = []
     for number, (entry, dropped, unique) in enumerate(entries):
+        names = (*dropped, "was")  # so that a dataset can be flattened twice
         blocks.append(
-            BlockSpec(f"block {number}", **entry, drop_columns=dropped, drop_duplicates=unique)
+            BlockSpec(f"block {number}", **entry, drop_columns=names, drop_duplicates=unique)
         )
     return PipelineSpec(tuple(blocks), FILES)
 
