@@ -118,6 +118,9 @@ def _set(**attributes: Any) -> Callable[[StubTeacher], None]:
 
 
 TORN = b'{"choices": [{"te'
+GOOD = b'{"choices": [{"text": "[Q]why[/Q]"}], "usage": {"prompt_tokens": "%s"}}'
+HALF = b'{"choices": [{"text": "[Q]why \\ud83d[/Q]"}]}'
+BRACKETS = b'{"choices":' + b"[" * 200_000
 NO_TEXT = {"choices": [{"index": 0, "text": None, "finish_reason": "stop"}]}
 CUT = {"choices": [{"index": 0, "text": "[Q]wh", "finish_reason": "length"}]}
 LARGE = {"choices": [{"index": 0, "text": f"[Q]{'x' * 10_000_000}[/Q]"}]}
@@ -131,6 +134,15 @@ SURVIVED = [
     Case("reset in mid answer", _next("reset"), {"broken"}, COUNT + 3),
     Case("half-written JSON", _next("raw", body=TORN), {"malformed"}, COUNT + 3),
     Case("empty body", _next("raw", body=b""), {"malformed"}, COUNT + 3),
+    Case("brackets without end", _next("raw", body=BRACKETS), {"malformed"}, COUNT + 3),
+    Case("half an emoji", _next("raw", body=HALF), requests=COUNT),
+    Case("token counts that are none", _next("raw", body=GOOD), requests=COUNT),
+    Case(
+        "a refusal with half an emoji",
+        _next("status", 1, status=400, body=b'{"error": {"message": "no \\ud83d"}}'),
+        requests=COUNT,
+        rejected=1,
+    ),
     Case("invalid UTF-8", _next("raw", body=b'{"choices": "\xff"}'), {"malformed"}, COUNT + 3),
     Case("hang", _next("hang"), {"timeout"}, COUNT + 3),
     Case("slow drip", _next("drip"), {"timeout"}, COUNT + 3),

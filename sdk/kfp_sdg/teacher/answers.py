@@ -48,16 +48,36 @@ def _in_order(listed: list[Any]) -> list[Any]:
 def _choice(raw: Mapping[str, Any]) -> Choice:
     message = raw.get("message")
     text = message.get("content") if isinstance(message, dict) else raw.get("text")
+    reason = raw.get("finish_reason")
     return Choice(
-        text=text if isinstance(text, str) else None,
-        finish_reason=raw.get("finish_reason"),
+        text=whole(text) if isinstance(text, str) else None,
+        finish_reason=whole(reason) if isinstance(reason, str) else None,
         logprobs=_logprobs(raw.get("logprobs")),
     )
 
 
 def _usage(raw: Any) -> Usage:
     counts = raw if isinstance(raw, dict) else {}
-    return Usage(1, counts.get("prompt_tokens") or 0, counts.get("completion_tokens") or 0)
+    return Usage(1, _count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens")))
+
+
+def _count(raw: Any) -> int:
+    """Return a number of tokens; an answer is not lost for the sake of one that is none."""
+    return raw if isinstance(raw, int) else 0
+
+
+def whole(text: str) -> str:
+    """Return a text with its half characters replaced, which UTF-8 and so no file can hold.
+
+    JSON can: a server that cuts between the two halves of an emoji sends the first as an escape.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def _logprobs(raw: Any) -> tuple[TokenLogprobs, ...] | None:
@@ -72,7 +92,7 @@ def _logprobs(raw: Any) -> tuple[TokenLogprobs, ...] | None:
     if isinstance(raw.get("content"), list):
         return tuple(
             TokenLogprobs(
-                entry["token"],
+                whole(entry["token"]),
                 entry["logprob"],
                 _best_first((t["token"], t["logprob"]) for t in entry.get("top_logprobs") or ()),
             )
@@ -81,7 +101,7 @@ def _logprobs(raw: Any) -> tuple[TokenLogprobs, ...] | None:
     tokens, values = raw.get("tokens") or (), raw.get("token_logprobs") or ()
     tops = raw.get("top_logprobs") or [None] * len(tokens)
     return tuple(
-        TokenLogprobs(token, value, _best_first((top or {}).items()))
+        TokenLogprobs(whole(token), value, _best_first((top or {}).items()))
         for token, value, top in zip(tokens, values, tops, strict=False)
         # The first token of an echoed prompt has no probability: nothing stands before it.
         if value is not None
@@ -89,4 +109,5 @@ def _logprobs(raw: Any) -> tuple[TokenLogprobs, ...] | None:
 
 
 def _best_first(pairs: Iterable[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
-    return tuple(sorted(pairs, key=lambda pair: -pair[1]))
+    best_first = sorted(pairs, key=lambda pair: -pair[1])
+    return tuple((whole(token), value) for token, value in best_first)

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kfp_sdg.teacher.answers import whole
 from kfp_sdg.teacher.retry import retry_after_seconds
 from kfp_sdg.teacher.transport import NoReply, Reply, Trouble
 
@@ -157,7 +158,7 @@ def read_json(body: bytes) -> Any:
     """Return the JSON value of a body; None where it is no JSON."""
     try:
         return json.loads(body)
-    except ValueError:  # also a UnicodeDecodeError
+    except (ValueError, RecursionError):  # also a UnicodeDecodeError; brackets without end
         return None
 
 
@@ -197,5 +198,5 @@ def _plain_text(body: bytes) -> str:
 
 
 def _shortened(text: str) -> str:
-    text = " ".join(text.split())
+    text = " ".join(whole(text).split())
     return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
