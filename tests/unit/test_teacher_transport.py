@@ -15,7 +15,13 @@ import pytest
 from asking import CHAT, complete, connected, failure, failure_of, variant
 from certificates import self_signed
 from kfp_sdg.errors import SpecError
-from kfp_sdg.teacher import TeacherOptions, TeacherPool, certificates, connect_client
+from kfp_sdg.teacher import (
+    RequestStatistics,
+    TeacherOptions,
+    TeacherPool,
+    certificates,
+    connect_client,
+)
 from kfp_sdg.teacher.aiohttp_transport import AiohttpTransport, encoded
 from kfp_sdg.teacher.credentials import ApiKey
 from kfp_sdg.teacher.transport import NoReply, Trouble
@@ -209,6 +215,27 @@ def test_a_connection_that_was_closed_while_idle_costs_no_try():
         for _ in range(5):
             assert complete(pool).choices[0].text == "here"
     assert len(accepted) == 5
+
+
+def test_a_used_connection_that_breaks_while_an_answer_is_made_costs_a_try():
+    """The server has worked on it, so that it is asked again is counted."""
+    accepted = []
+
+    async def once_each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.append(writer)
+        await _read_request(reader)
+        body = b'{"choices": [{"index": 0, "text": "here"}]}'
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        if await reader.readline():
+            await asyncio.sleep(1.3)
+        writer.close()
+
+    statistics = RequestStatistics()
+    with _served(once_each) as url, connected(url, max_retries=1) as pool:
+        for _ in range(2):
+            assert complete(pool, variant(statistics=statistics)).choices[0].text == "here"
+    assert len(accepted) == 2
+    assert statistics.retries_by_cause == {"broken": 1}
 
 
 def test_an_unused_connection_is_used_again(stub_teacher):

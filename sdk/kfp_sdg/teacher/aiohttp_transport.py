@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import ssl
+import time
 from contextvars import ContextVar
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -33,6 +34,10 @@ has some 50 MB."""
 
 _IDLE_SECONDS = 4.0
 """How long an unused connection is kept: vLLM (uvicorn) and llama.cpp close theirs after 5 s."""
+
+_CLOSED_BEFORE = 1.0
+"""Seconds. A used connection that ends later was not closed while it was idle: the server has
+worked on the request, and asking again costs a try."""
 
 _LARGE = 1 << 20
 """Bytes from which a request's body is handed over as a stream; aiohttp warns of larger ones."""
@@ -106,11 +111,13 @@ class AiohttpTransport:
         """
         opened: list[socket.socket] = []
         _opened_sockets.set(opened)
+        began = time.monotonic()
         try:
             try:
                 response = await self._send(method, path, body)
             except _DISCONNECTED as error:
-                if opened or isinstance(error, aiohttp.ClientConnectorError):
+                over_new_connection = opened or isinstance(error, aiohttp.ClientConnectorError)
+                if over_new_connection or time.monotonic() - began > _CLOSED_BEFORE:
                     raise
                 response = await self._send(method, path, body)
             try:
