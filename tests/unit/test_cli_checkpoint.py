@@ -158,6 +158,15 @@ def test_a_run_that_got_no_answer_leaves_no_checkpoint(
     assert not Path("out/checkpoint").exists()
 
 
+def test_of_a_url_where_nothing_is_kept_nothing_is_promised(
+    leaving: Leaving, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(leaving, "--checkpoint", "nothing://a/b")) == 2
+    told = capsys.readouterr().err
+    assert "nothing" in told
+    assert "kept" not in told
+
+
 def test_a_pipeline_that_asks_nobody_has_no_checkpoint() -> None:
     copy = "{name: c, type: DuplicateColumnsBlock, config: {columns_map: {text: copy}}}"
     Path("p.yaml").write_text(f"version: '1.0'\nblocks:\n  - {copy}\n")
