@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -245,16 +245,18 @@ class AskingStream(Stream):
             raise
         except Exception as error:
             raise self._block.failure(error, row=index) from error
-        request = Request(
+        asked = (
             question.prompt,
             self.model,
             self._block.n,
             question.options,
             self._scope,
             index,
-            statistics=self._statistics,
         )
-        return request if self._keys is None else replace(request, key=self._keys.of(request))
+        request = Request(*asked, statistics=self._statistics)
+        if self._keys is None:
+            return request
+        return Request(*asked, self._keys.of(request), self._statistics)
 
     def _read(self, row: Mapping[str, Any], answer: Answer) -> RowResult:
         try:
