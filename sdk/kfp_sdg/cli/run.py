@@ -211,7 +211,8 @@ def run_command(
         LogFormat | None,
         typer.Option(
             help="How the run shows how far it is. Not given: rich in a terminal, plain elsewhere. "
-            "json: one object per line, for machines.",
+            "json: one object per line, for machines; `python -m pydoc kfp_sdg.cli.json_lines` "
+            "explains the keys.",
             show_default=False,
             is_eager=True,  # what is wrong with another option is said in this format too
             callback=_speak,
