@@ -17,7 +17,8 @@ def settle() -> None:
     at its peak instead of 180. To be called before pyarrow is imported; what the user set in
     ``ARROW_DEFAULT_MEMORY_POOL`` stays. A custom block that works on a ``datasets.Dataset`` would
     draw bars of its own between ours, or between lines of JSON;
-    ``HF_DATASETS_DISABLE_PROGRESS_BARS=0`` brings them back.
+    ``HF_DATASETS_DISABLE_PROGRESS_BARS=0`` brings them back. numpy, which pyarrow imports, would
+    start threads for matrices that nobody multiplies here.
     """
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
