@@ -33,6 +33,14 @@ def block(name: str = "ask", kind: str = "LLMBlock", config: str = "", more: str
     return text + indent(dedent(more), "  ")
 
 
+def ask(name: str = "ask", config: str = "", more: str = "") -> str:
+    """Return the YAML of a block that asks a teacher; its prompt is ``prompt.yaml``."""
+    return block(name, config="config_path: prompt.yaml\noutput_cols: [q]\n" + config, more=more)
+
+
+ASK = block(config="config_path: prompt.yaml\noutput_cols: [question]\n")
+
+
 def pipeline(*blocks: str) -> str:
     """Return the YAML of a pipeline; its first block begins on line 3."""
     return 'version: "1.0"\nblocks:\n' + "".join(blocks)

@@ -9,8 +9,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
+from compiling import PROMPT, column_filter, documents, llm, pipeline
 from kfp_sdg.compiler import compile_pipeline
 from kfp_sdg.errors import Position, SpecError
 from kfp_sdg.spec.model import BlockSpec, ConfigFile, PipelineSpec, SourceMap
@@ -18,15 +18,6 @@ from kfp_sdg.spec.model import BlockSpec, ConfigFile, PipelineSpec, SourceMap
 if TYPE_CHECKING:
     from kfp_sdg.compiler import CompiledPipeline
 
-PROMPT = {
-    "system": "You write questions.",
-    "introduction": "Read the document.",
-    "principles": "",
-    "examples": "",
-    "generation": "{{document}} {% if x %}{{ {'a': {'b': 1}} }}{% endif %}",
-    "start_tags": ["[Q]"],
-    "end_tags": ["[/Q]"],
-}
 TEACHER_PARAMETERS = {
     "teacher_url",
     "model_id",
@@ -40,25 +31,6 @@ TEACHER_PARAMETERS = {
     "checkpoint_uri",
     "constrain",
 }
-
-
-def llm(name: str = "gen_q", **config: Any) -> BlockSpec:
-    settings = {"config_path": "configs/q.yaml", "output_cols": ["question"], **config}
-    return BlockSpec(name, "LLMBlock", settings)
-
-
-def column_filter(name: str = "keep", **common: Any) -> BlockSpec:
-    config = {"filter_column": "score", "filter_value": 1.0, "operation": "ge"}
-    return BlockSpec(name, "FilterByValueBlock", {**config, "convert_dtype": "float"}, **common)
-
-
-def pipeline(*blocks: BlockSpec, path: str = "demo.yaml", prompt: Any = None) -> PipelineSpec:
-    files = {"configs/q.yaml": ConfigFile("configs/q.yaml", prompt or PROMPT)}
-    return PipelineSpec(blocks, files=files, config_path=path)
-
-
-def documents(compiled: CompiledPipeline) -> list[Any]:
-    return list(yaml.safe_load_all(compiled.to_yaml()))
 
 
 def tasks(compiled: CompiledPipeline) -> dict[str, Any]:
@@ -364,8 +336,8 @@ def test_a_task_is_not_taken_for_a_pipeline_of_its_name(name: str) -> None:
 
 COMPILE_AND_PRINT = """
 import sys
-sys.path.insert(0, "tests/unit")
-from test_compiler import column_filter, llm, pipeline
+sys.path.insert(0, "tests")
+from compiling import column_filter, llm, pipeline
 from kfp_sdg.compiler import compile_pipeline
 spec = pipeline(llm(gen_kwargs={"n": "scaled"}), column_filter(), path=sys.argv[1])
 compiled = compile_pipeline(spec)
@@ -392,41 +364,3 @@ def test_the_same_pipeline_gives_the_same_bytes_in_any_process_and_any_folder() 
     )
     assert "gen-q" in first
     assert second == first
-
-
-def manifests(compiled: CompiledPipeline, **options: Any) -> list[Any]:
-    return list(yaml.safe_load_all(compiled.to_yaml("crd", **options)))
-
-
-def test_the_crd_format_has_a_pipeline_and_a_version_of_it() -> None:
-    compiled = compile_pipeline(pipeline(llm()), name="My Demo")
-    parent, version = manifests(compiled, namespace="team-a")
-    assert (parent["kind"], version["kind"]) == ("Pipeline", "PipelineVersion")
-    assert parent["metadata"] == {"name": "my-demo", "namespace": "team-a"}
-    assert parent["spec"]["displayName"] == "My Demo"
-    assert version["metadata"] == {"name": compiled.version_name, "namespace": "team-a"}
-    assert version["spec"]["pipelineName"] == "my-demo"
-    package, platform = documents(compiled)
-    assert version["spec"]["pipelineSpec"] == package
-    assert version["spec"]["platformSpec"] == platform
-
-
-def test_without_a_namespace_the_resources_name_none() -> None:
-    assert all(
-        "namespace" not in m["metadata"] for m in manifests(compile_pipeline(pipeline(llm())))
-    )
-
-
-def test_a_versions_name_changes_with_the_content_and_with_nothing_else() -> None:
-    name = compile_pipeline(pipeline(llm())).version_name
-    assert compile_pipeline(pipeline(llm(), path="/x/y/demo.yaml")).version_name == name
-    changed = compile_pipeline(pipeline(llm(), prompt={**PROMPT, "system": "Be brief."}))
-    assert changed.version_name != name
-    assert name.startswith("demo-")
-    assert len(name) == len("demo-") + 10
-
-
-def test_names_of_resources_are_valid_however_long_the_file_is_called() -> None:
-    compiled = compile_pipeline(pipeline(llm(), path="A very_long name " * 10 + ".yaml"))
-    assert len(compiled.version_name) <= 63
-    assert set(compiled.version_name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")

@@ -14,8 +14,8 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from journals import answer, key
 from kfp_sdg.errors import StorageError
-from kfp_sdg.teacher import Answer, Choice, Usage
 from kfp_sdg.teacher.journal import bucket, bucket_lock, open_journal
 from kfp_sdg.teacher.journal.holder import Holder
 
@@ -23,14 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kfp_sdg.teacher.journal import Journal
-
-
-def key(number: int) -> bytes:
-    return number.to_bytes(16, "big")
-
-
-def answer(number: int) -> Answer:
-    return Answer((Choice(f"answer {number}", "stop"),), Usage(1, 2, number))
 
 
 class FailingStore(MemoryFileSystem):
