@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.live import Live
@@ -17,8 +17,6 @@ from kfp_sdg.cli.progress import Watcher, done_line
 from kfp_sdg.runtime.progress import countdown, waiting_text
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from rich.console import Console, RenderableType
 
     from kfp_sdg.cli.progress import BlockAtWork
@@ -57,21 +55,13 @@ class Bars(Watcher):
             get_renderable=self.picture, console=console, transient=True, refresh_per_second=8
         )
 
-    def __enter__(self) -> Self:
+    def _begin(self) -> None:
         """Put the bars on the screen."""
-        super().__enter__()
         self._live.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _end(self, error: BaseException | None) -> None:
         """Take the bars off the screen; the lines of finished blocks stay."""
         self._live.stop()
-        super().__exit__(kind, error, trace)
 
     def block_finished(self, index: int, entry: HistoryEntry) -> None:
         """Replace the bar by a line."""

@@ -26,14 +26,12 @@ Names are added, never changed.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.cli.console import write_json
 from kfp_sdg.cli.progress import INTERVAL, Ticker, Watcher
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from rich.console import Console
 
     from kfp_sdg.cli.progress import BlockAtWork
@@ -105,22 +103,14 @@ class JsonLines(Watcher):
         self._said: dict[str, float] = {}
         self._ticker = Ticker(self.tick, every)
 
-    def __enter__(self) -> Self:
+    def _begin(self) -> None:
         """Begin to write."""
-        super().__enter__()
         self._write("run_started")
         self._ticker.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _end(self, error: BaseException | None) -> None:
         """Write how the run ended."""
         self._ticker.stop()
-        super().__exit__(kind, error, trace)
         seconds = round(self.seconds, 3)
         if error is None:
             self._write("run_finished", seconds=seconds, rows=self._rows)

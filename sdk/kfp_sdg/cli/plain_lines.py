@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -12,8 +12,6 @@ from kfp_sdg.cli.progress import INTERVAL, Ticker, Watcher, done_line
 from kfp_sdg.runtime.progress import SECONDS_BETWEEN_OUTAGE_LINES, OutageLines
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from rich.console import Console
 
     from kfp_sdg.cli.progress import BlockAtWork
@@ -48,22 +46,14 @@ class PlainLines(Watcher):
         self._ticker = Ticker(self.tick, every / 10)
         self._outages = OutageLines(self._write_line, every=outage_every)
 
-    def __enter__(self) -> Self:
+    def _begin(self) -> None:
         """Begin to write."""
-        super().__enter__()
         self._last_line = time.monotonic()
         self._ticker.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _end(self, error: BaseException | None) -> None:
         """Write no more."""
         self._ticker.stop()
-        super().__exit__(kind, error, trace)
 
     def block_started(
         self,

@@ -114,6 +114,7 @@ class Watcher(Observer):
     def __enter__(self) -> Self:
         """Begin to show."""
         self._began = time.monotonic()
+        self._begin()
         return self
 
     def __exit__(
@@ -124,6 +125,13 @@ class Watcher(Observer):
     ) -> None:
         """End showing."""
         self._ended = time.monotonic()
+        self._end(error)
+
+    def _begin(self) -> None:
+        """Do what a view does first."""
+
+    def _end(self, error: BaseException | None) -> None:
+        """Do what a view does last; the error is the one that ended the run."""
 
     @property
     def seconds(self) -> float:
