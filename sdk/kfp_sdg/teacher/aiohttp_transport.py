@@ -141,9 +141,9 @@ class AiohttpTransport:
         )
 
     def _to(self, path: str) -> URL:
-        """Return the URL of a path; parsing it takes longer than sending a request."""
+        """Return the URL of a path, or a whole URL; parsing it takes longer than sending to it."""
         if path not in self._urls:
-            self._urls[path] = URL(f"{self._url}{path}")
+            self._urls[path] = URL(path if "://" in path else f"{self._url}{path}")
         return self._urls[path]
 
     def _opened(self) -> aiohttp.ClientSession:
