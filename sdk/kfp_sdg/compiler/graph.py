@@ -1,32 +1,21 @@
-"""From a pipeline spec to KFP's graph: one task per block, one after the other."""
+"""From a pipeline spec to KFP's graph: a task that loads the rows, then a task per block."""
 
 from __future__ import annotations
 
-import inspect
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from kfp_sdg.compiler.arguments import ROWS, block_arguments
-from kfp_sdg.compiler.library import LOAD, ComponentLibrary, component_folder
-from kfp_sdg.compiler.names import LOAD_TASK, pipeline_name, task_names, unique_name
+from kfp_sdg.compiler.chain import BlockChain
+from kfp_sdg.compiler.function import PipelineFunction
+from kfp_sdg.compiler.library import LOAD, ComponentLibrary
+from kfp_sdg.compiler.names import LOAD_TASK, pipeline_name, unique_name, without_templates
 from kfp_sdg.compiler.package import CompiledPipeline
-from kfp_sdg.compiler.parameters import (
-    MAX_REJECTED,
-    TEACHER_SECRET,
-    RunParameter,
-    run_parameters,
-)
-from kfp_sdg.errors import Problem, SpecError
-from kfp_sdg.teacher.credentials import FILE_VARIABLE
+from kfp_sdg.compiler.parameters import pipeline_parameters
+from kfp_sdg.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from kfp.dsl import PipelineTask
-
-    from kfp_sdg.spec import BlockSpec, PipelineSpec
-
-SECRET_FOLDER = "/var/run/secrets/kfp-sdg/teacher"  # noqa: S105 - a place, not a secret
-"""Where a task finds the teacher's Secret: one file per key."""
+    from kfp_sdg.spec import PipelineSpec
 
 _MANY_TASKS = 100
 """Beyond this many tasks Argo and etcd reach their limits of size (kubeflow/pipelines#12453)."""
@@ -55,141 +44,41 @@ def compile_pipeline(
     """
     from kfp import dsl
 
-    if not spec.blocks:
-        where = spec.source.at("blocks")
-        raise SpecError(Problem("the pipeline has no blocks", where, code="no-blocks"))
-    display_name = _without_templates(name or spec.name)
+    display_name = without_templates(name or spec.name)
     safe_name = pipeline_name(display_name)
-    trace = _Trace(spec, safe_name, tuple(plugins))
+    library = ComponentLibrary()
+    chain = BlockChain(spec, library, pipeline=safe_name, plugins=tuple(plugins))
+    load_task = unique_name(LOAD_TASK, {safe_name, *chain.tasks.values()})
+    parameters = pipeline_parameters(chain.parameters)
+
+    def tasks(run: Mapping[str, Any]) -> dict[str, Any]:
+        load = library.component_for_task(LOAD, load_task)
+        wanted = library.inputs(LOAD)
+        task = load(**{name: value for name, value in run.items() if name in wanted})
+        task.set_caching_options(enable_caching=True)
+        return {"dataset": chain.add(task.outputs["output_rows"], run)}
+
     graph = dsl.pipeline(
-        trace,
+        PipelineFunction(tasks, parameters, outputs={"dataset": dsl.Dataset}),
         name=safe_name,
         display_name=display_name,
-        description=_without_templates(description or _description(spec, display_name)),
+        description=without_templates(description or _description(spec, display_name)),
     )
     return CompiledPipeline(
         name=graph.name,
         display_name=display_name,
-        tasks=trace.tasks,
-        load_task=trace.load_task,
-        parameters=trace.parameters,
+        tasks=chain.tasks,
+        load_task=load_task,
+        parameters=parameters,
         graph=graph,
         warnings=_warnings(spec),
     )
-
-
-class _Trace:
-    """The pipeline function that KFP calls to learn the graph.
-
-    KFP reads a pipeline's parameters from a function's signature and docstring; ours differ from
-    pipeline to pipeline, so an object stands for the function.
-
-    Attributes:
-        tasks: The name of each block's task by the block's name.
-        load_task: The name of the task that reads the first rows.
-        parameters: The run form's fields.
-    """
-
-    def __init__(self, spec: PipelineSpec, name: str, plugins: tuple[str, ...]) -> None:
-        self._spec = spec
-        self._plugins = plugins
-        self._library = ComponentLibrary()
-        self._asking = self._blocks_that_take("teacher_url")
-        self._rejecting = self._blocks_that_take(MAX_REJECTED)
-        self.tasks = task_names((block.name for block in spec.blocks), pipeline=name)
-        self.load_task = unique_name(LOAD_TASK, {name, *self.tasks.values()})
-        self.parameters = run_parameters(self._asking, self._rejecting)
-        self.__signature__ = _signature(self.parameters)
-        self.__doc__ = _docstring(self.parameters)
-
-    def __call__(self, *values: Any) -> Any:
-        """Chain the tasks; KFP gives a channel for each parameter, in their order."""
-        run = {
-            parameter.name: value for parameter, value in zip(self.parameters, values, strict=True)
-        }
-        load = self._library.component_for_task(LOAD, self.load_task)
-        inputs = self._library.inputs(LOAD)
-        task = load(**{name: value for name, value in run.items() if name in inputs})
-        # KFP's own default depends on the environment; the bytes must not.
-        task.set_caching_options(enable_caching=True)
-        for block in self._spec.blocks:
-            task = self._block_task(block, task.outputs["output_rows"], run)
-        return _outputs_type()(dataset=task.outputs["output_rows"])
-
-    def _blocks_that_take(self, name: str) -> list[BlockSpec]:
-        blocks = self._spec.blocks
-        return [block for block in blocks if self._library.takes(name, block.type, block.config)]
-
-    def _block_task(self, block: BlockSpec, rows: Any, run: Mapping[str, Any]) -> PipelineTask:
-        folder = component_folder(block.type)
-        component = self._library.component_for_task(folder, self.tasks[block.name])
-        asks = block in self._asking
-        if not asks:
-            wanted = (MAX_REJECTED,) if block in self._rejecting else ()
-            run = {name: run[name] for name in wanted}
-        arguments = block_arguments(
-            block,
-            self._spec,
-            component.component_spec.inputs,
-            run=run,
-            plugins=self._plugins,
-        )
-        task = component(**{ROWS: rows}, **arguments)
-        task.set_display_name(block.name)
-        task.set_caching_options(enable_caching=True)
-        if asks:
-            _mount_secret(task, run[TEACHER_SECRET])
-        return task
-
-
-def _mount_secret(task: PipelineTask, secret: Any) -> None:
-    """Give a task the teacher's API key as a file, where the Secret exists."""
-    from kfp import kubernetes
-
-    kubernetes.use_secret_as_volume(task, secret, mount_path=SECRET_FOLDER, optional=True)
-    task.set_env_variable(FILE_VARIABLE, SECRET_FOLDER)
-
-
-def _outputs_type() -> Any:
-    """Return the named tuple that KFP reads a pipeline's outputs from."""
-    from kfp.dsl import Dataset
-
-    return NamedTuple("Outputs", [("dataset", Dataset)])
-
-
-def _signature(parameters: Iterable[RunParameter]) -> inspect.Signature:
-    """Return the signature that KFP reads the parameters' types and defaults from."""
-    return inspect.Signature(
-        [
-            inspect.Parameter(
-                parameter.name,
-                inspect.Parameter.POSITIONAL_OR_KEYWORD,
-                annotation=parameter.type,
-                default=(
-                    inspect.Parameter.empty if parameter.default is None else parameter.default
-                ),
-            )
-            for parameter in parameters
-        ],
-        return_annotation=_outputs_type(),
-    )
-
-
-def _docstring(parameters: Iterable[RunParameter]) -> str:
-    """Return the docstring that KFP reads the parameters' descriptions from."""
-    lines = [f"    {parameter.name}: {parameter.description}" for parameter in parameters]
-    return "\n".join(["Generate rows.", "", "Args:", *lines])
 
 
 def _description(spec: PipelineSpec, display_name: str) -> str:
     """Return what the dashboard says about a pipeline: its name and its blocks."""
     blocks = [f"{i}. {block.name} ({block.type})" for i, block in enumerate(spec.blocks, start=1)]
     return "\n".join([f"Synthetic data generation: {display_name}. Its blocks, in order:", *blocks])
-
-
-def _without_templates(text: str) -> str:
-    """Return a text for people in which no workflow engine sees a template."""
-    return text.replace("{{", "{ {").replace("}}", "} }")
 
 
 def _warnings(spec: PipelineSpec) -> tuple[Problem, ...]:

@@ -63,3 +63,8 @@ def unique_name(name: str, taken: Container[str]) -> str:
         suffix = f"-{number}"
         candidate = name[: _LONGEST - len(suffix)] + suffix
     return candidate
+
+
+def without_templates(text: str) -> str:
+    """Return a text for people in which no workflow engine sees a template."""
+    return text.replace("{{", "{ {").replace("}}", "} }")

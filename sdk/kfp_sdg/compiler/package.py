@@ -19,15 +19,13 @@ if TYPE_CHECKING:
     from kfp_sdg.errors import Problem
 
 
-@dataclass(frozen=True)
-class CompiledPipeline:
-    """A pipeline in KFP's form.
+@dataclass(frozen=True, kw_only=True)
+class CompiledGraph:
+    """Something in KFP's form.
 
     Attributes:
         name: The pipeline's name at KFP.
         display_name: The name as it was given.
-        tasks: The name of each block's task by the block's name, in the order of the blocks.
-        load_task: The name of the task that reads the first rows.
         parameters: The run form's fields, in their order.
         graph: KFP's own object.
         warnings: What is doubtful but not wrong.
@@ -35,8 +33,6 @@ class CompiledPipeline:
 
     name: str
     display_name: str
-    tasks: Mapping[str, str]
-    load_task: str
     parameters: tuple[RunParameter, ...]
     graph: GraphComponent = field(repr=False, compare=False)
     warnings: tuple[Problem, ...] = ()
@@ -89,3 +85,16 @@ class CompiledPipeline:
                 kubernetes_manifest_format=manifest is not None,
             )
             return path.read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompiledPipeline(CompiledGraph):
+    """A pipeline in KFP's form.
+
+    Attributes:
+        tasks: The name of each block's task by the block's name, in the order of the blocks.
+        load_task: The name of the task that reads the first rows.
+    """
+
+    tasks: Mapping[str, str]
+    load_task: str

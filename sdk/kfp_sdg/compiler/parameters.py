@@ -8,7 +8,7 @@ answers still are in the checkpoint. A credential never is one: KFP logs paramet
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -150,21 +150,35 @@ _INSTRUCTIONS = RunParameter(
 )
 
 
-def run_parameters(
-    asking: Sequence[BlockSpec], rejecting: Sequence[BlockSpec]
-) -> tuple[RunParameter, ...]:
-    """Return the parameters that a pipeline needs, those without a default first.
+def pipeline_parameters(of_blocks: Sequence[RunParameter]) -> tuple[RunParameter, ...]:
+    """Return the parameters of a pipeline that starts from given rows.
 
     Args:
-        asking: The pipeline's blocks that ask a teacher.
-        rejecting: Its blocks that may reject rows.
+        of_blocks: Those that its blocks have a use for.
+    """
+    return in_order([*_ROWS, *of_blocks])
+
+
+def block_parameters(
+    asking: Sequence[BlockSpec], rejecting: Sequence[BlockSpec]
+) -> tuple[RunParameter, ...]:
+    """Return the parameters that blocks have a use for.
+
+    Args:
+        asking: The blocks that ask a teacher.
+        rejecting: Those that may reject rows.
     """
     rejected = (_REJECTED,) if rejecting else ()
     if not asking:
-        return (*_ROWS, *rejected)
+        return rejected
     scaled = any(block.type not in BUILTIN_BLOCKS or _is_scaled(block.config) for block in asking)
-    instructions = (_INSTRUCTIONS,) if scaled else ()
-    return (*_TEACHER[:1], *_ROWS, *_TEACHER[1:], *rejected, *instructions)
+    return (*_TEACHER, *rejected, *((_INSTRUCTIONS,) if scaled else ()))
+
+
+def in_order(parameters: Iterable[RunParameter]) -> tuple[RunParameter, ...]:
+    """Return each parameter once, those without a default first, as a signature needs them."""
+    once = dict.fromkeys(parameters)
+    return tuple(sorted(once, key=lambda parameter: parameter.default is not None))
 
 
 def _is_scaled(value: Any) -> bool:

@@ -1,0 +1,124 @@
+"""A task per block, one after the other: a whole pipeline, or one of a workflow's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kfp_sdg.compiler.arguments import ROWS, block_arguments
+from kfp_sdg.compiler.library import component_folder
+from kfp_sdg.compiler.names import task_names
+from kfp_sdg.compiler.parameters import MAX_REJECTED, TEACHER_SECRET, RunParameter, block_parameters
+from kfp_sdg.errors import Problem, SpecError
+from kfp_sdg.teacher.credentials import FILE_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kfp.dsl import PipelineTask
+
+    from kfp_sdg.compiler.library import ComponentLibrary
+    from kfp_sdg.spec import BlockSpec, PipelineSpec
+
+SECRET_FOLDER = "/var/run/secrets/kfp-sdg/teacher"  # noqa: S105 - a place, not a secret
+"""Where a task finds the teacher's Secret: one file per key."""
+
+
+class BlockChain:
+    """The tasks of a pipeline's blocks.
+
+    Attributes:
+        tasks: The name of each block's task by the block's name, in the order of the blocks.
+        asking: The blocks that ask a teacher.
+        rejecting: The blocks that may reject rows.
+    """
+
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        library: ComponentLibrary,
+        *,
+        pipeline: str,
+        plugins: tuple[str, ...] = (),
+    ) -> None:
+        """Look at a pipeline's blocks.
+
+        Args:
+            spec: The pipeline.
+            library: Where its components come from.
+            pipeline: The name of KFP's pipeline that the tasks will be in.
+            plugins: Modules that the tasks import to know custom block types.
+
+        Raises:
+            SpecError: The pipeline has no blocks.
+        """
+        if not spec.blocks:
+            where = spec.source.at("blocks")
+            raise SpecError(Problem("the pipeline has no blocks", where, code="no-blocks"))
+        self._spec = spec
+        self._library = library
+        self._plugins = plugins
+        self.asking = self._blocks_that_take("teacher_url")
+        self.rejecting = self._blocks_that_take(MAX_REJECTED)
+        self.tasks = task_names((block.name for block in spec.blocks), pipeline=pipeline)
+
+    @property
+    def parameters(self) -> tuple[RunParameter, ...]:
+        """The run form's fields that the blocks have a use for."""
+        return block_parameters(self.asking, self.rejecting)
+
+    def add(self, rows: Any, run: Mapping[str, Any]) -> Any:
+        """Add the tasks to the pipeline that KFP is tracing.
+
+        Args:
+            rows: The channel that the first block's rows come in by.
+            run: The channels of the run's parameters by name, at least of those in ``parameters``.
+
+        Returns:
+            The channel of the last block's rows.
+
+        Raises:
+            SpecError: A block's settings and files cannot be the inputs of a task.
+        """
+        for block in self._spec.blocks:
+            rows = self._task(block, rows, run).outputs["output_rows"]
+        return rows
+
+    def _blocks_that_take(self, name: str) -> list[BlockSpec]:
+        blocks = self._spec.blocks
+        return [block for block in blocks if self._library.takes(name, block.type, block.config)]
+
+    def _task(self, block: BlockSpec, rows: Any, run: Mapping[str, Any]) -> PipelineTask:
+        folder = component_folder(block.type)
+        component = self._library.component_for_task(folder, self.tasks[block.name])
+        asks = block in self.asking
+        if not asks:
+            wanted = (MAX_REJECTED,) if block in self.rejecting else ()
+            run = {name: run[name] for name in wanted}
+        arguments = block_arguments(
+            block,
+            self._spec,
+            component.component_spec.inputs,
+            run=run,
+            plugins=self._plugins,
+        )
+        task = component(**{ROWS: rows}, **arguments)
+        task.set_display_name(block.name)
+        # KFP's own default depends on the environment; the bytes must not.
+        task.set_caching_options(enable_caching=True)
+        if asks:
+            mount_secret(task, run[TEACHER_SECRET], SECRET_FOLDER)
+            task.set_env_variable(FILE_VARIABLE, SECRET_FOLDER)
+        return task
+
+
+def mount_secret(task: PipelineTask, secret: Any, folder: str) -> None:
+    """Give a task the keys of a Secret as files, where the Secret exists.
+
+    Args:
+        task: The task.
+        secret: The channel of the parameter that names the Secret.
+        folder: Where the files are to be.
+    """
+    from kfp import kubernetes
+
+    kubernetes.use_secret_as_volume(task, secret, mount_path=folder, optional=True)
