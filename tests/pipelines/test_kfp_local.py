@@ -60,6 +60,7 @@ def same_rows(result: RunResult, expected: RunResult) -> None:
             theirs.rows_out,
             theirs.rejected_by_reason,
         )
+        assert ours.groups == theirs.groups
 
 
 def test_a_pipeline_of_column_blocks_gives_the_engines_rows_and_leaves_nothing_else(

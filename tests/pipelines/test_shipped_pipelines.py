@@ -39,6 +39,7 @@ KNOWLEDGE = [
         "document": f"Chapter {i}. The harbour of town {i} was dredged twice.",
         "document_outline": "The harbours of the coast",
         "domain": "geography",
+        "leaf_node_path": f"knowledge_coast_{i % 2}",
     }
     for i in range(4)
 ]
@@ -47,6 +48,7 @@ FREEFORM = [
         "task_description": "Writing limericks",
         "seed_question": f"Write a limerick about {thing}.",
         "seed_response": f"There once was a {thing} in a hat.",
+        "leaf_node_path": "compositional_skills_limericks",
     }
     for thing in (f"clock number {i}" for i in range(20))
 ]

@@ -140,7 +140,7 @@ class AskingStream(Stream):
         if not rows.num_rows:
             self._block.columns_after(rows.column_names)
             empty = beside(self._block.extend(rows), [], self._new_columns)
-            self.outlet.put(Piece(0, empty, Account()))
+            self.outlet.put(Piece(rows, empty, Account()))
         for start in range(0, rows.num_rows, BATCH):
             self._to_ask.append(rows.slice(start, BATCH))
 
@@ -197,12 +197,12 @@ class AskingStream(Stream):
             past_gaps: Put out those behind one as well, and forget the unanswered ones: what is
                 left to do when a run stops.
         """
-        tables, rows_in, account = [], 0, Account()
+        tables, read, account = [], [], Account()
         while self._batches:
             inputs, results = self._batches[0].take_finished(past_gaps=past_gaps)
             if results:
                 tables.append(beside(inputs, results, self._new_columns))
-                rows_in += len(results)
+                read.append(inputs)
                 for result in results:
                     account.added += len(result.rows) + len(result.rejections) - 1
                     account.rejections += result.rejections
@@ -213,7 +213,7 @@ class AskingStream(Stream):
             made = pa.concat_tables(tables)
             if len(tables) > 1 and made.num_rows <= SLICE:
                 made = made.combine_chunks()
-            self.outlet.put(Piece(rows_in, made, account))
+            self.outlet.put(Piece(pa.concat_tables(read), made, account))
         self._close_if_done()
 
     def _next_rows(self) -> pa.Table:

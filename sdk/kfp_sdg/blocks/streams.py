@@ -22,14 +22,19 @@ class Piece:
     """What became of a stretch of input rows.
 
     Attributes:
-        rows_in: How many input rows.
+        inputs: The input rows.
         made: The output rows.
         account: Where the rows went that are not in the output.
     """
 
-    rows_in: int
+    inputs: pa.Table
     made: pa.Table
     account: Account
+
+    @property
+    def rows_in(self) -> int:
+        """How many input rows."""
+        return len(self.inputs)
 
 
 class Inlet(Protocol):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kfp_sdg.engine.groups import Groups
 from kfp_sdg.errors import BlockError
 from kfp_sdg.storage import HistoryEntry
 from kfp_sdg.teacher import RequestStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
+    import pyarrow as pa
+
+    from kfp_sdg.blocks import Rejection
     from kfp_sdg.blocks.streams import Piece
     from kfp_sdg.spec import BlockSpec
 
@@ -30,6 +35,7 @@ class Books:
         filtered: Rows dropped by the block's own rule.
         duplicates: Rows dropped as duplicates.
         rejected: Rows that could not be used.
+        groups: The same for the leaves of a taxonomy.
     """
 
     rows_in: int = 0
@@ -38,22 +44,24 @@ class Books:
     filtered: int = 0
     duplicates: int = 0
     rejected: int = 0
+    groups: Groups = field(default_factory=Groups)
 
-    def after(self, piece: Piece, rows_out: int) -> Books:
+    def after(self, piece: Piece, left: pa.Table) -> Books:
         """Return the books with a further piece.
 
         Args:
             piece: What came of some rows.
-            rows_out: How many rows were left of it without duplicates.
+            left: What is left of it without the columns and duplicates that are dropped.
         """
         account = piece.account
         return Books(
             self.rows_in + piece.rows_in,
-            self.rows_out + rows_out,
+            self.rows_out + left.num_rows,
             self.added + account.added,
             self.filtered + account.filtered,
-            self.duplicates + piece.made.num_rows - rows_out,
+            self.duplicates + piece.made.num_rows - left.num_rows,
             self.rejected + len(account.rejections),
+            self.groups.after(piece.inputs, piece.made, left),
         )
 
     def entry(
@@ -62,7 +70,7 @@ class Books:
         *,
         seconds: float,
         model: str | None,
-        rejected_by_reason: Mapping[str, int],
+        rejections: Sequence[Rejection],
         statistics: RequestStatistics | None,
     ) -> HistoryEntry:
         """Return the books as they are kept with the rows.
@@ -71,10 +79,11 @@ class Books:
             block_spec: The block's entry in the pipeline.
             seconds: From the block's first row to its last.
             model: The model that was asked, if one was.
-            rejected_by_reason: How many rows were rejected for each reason.
+            rejections: The rows that were rejected.
             statistics: What asking took; None where nobody was asked.
         """
         asking = statistics or RequestStatistics()
+        reasons = Counter(rejection.reason for rejection in rejections)
         return HistoryEntry(
             block=block_spec.name,
             type=block_spec.type,
@@ -84,7 +93,7 @@ class Books:
             filtered=self.filtered,
             duplicates=self.duplicates,
             rejected=self.rejected,
-            rejected_by_reason=dict(rejected_by_reason),
+            rejected_by_reason=dict(sorted(reasons.items())),
             requests=asking.usage.requests,
             prompt_tokens=asking.usage.prompt_tokens,
             completion_tokens=asking.usage.completion_tokens,
@@ -97,6 +106,7 @@ class Books:
             latency_p99=asking.latency(0.99),
             seconds=seconds,
             model=model if statistics else None,
+            groups=self.groups.books(rejections),
         )
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -122,7 +120,7 @@ class Stage:
         self._last_row_at = time.perf_counter()
         if self.sink is not None:
             self.sink.add(made)
-        self.books = self.books.after(piece, made.num_rows)
+        self.books = self.books.after(piece, made)
         if self.next is not None and (made.num_rows or not self._showed_columns):
             self._showed_columns = True
             self.next.feed(made)
@@ -178,12 +176,11 @@ class Stage:
     def entry_so_far(self) -> HistoryEntry:
         """Return the books of the rows whose fate is settled."""
         books = self.books
-        reasons = Counter(r.reason for r in islice(self._rejections, books.rejected))
         return books.entry(
             self.block_spec,
             seconds=self._last_row_at - self._first_row_at,
             model=getattr(self.block, "model", None),
-            rejected_by_reason=dict(sorted(reasons.items())),
+            rejections=self._rejections[: books.rejected],
             statistics=self.statistics,
         )
 

@@ -41,7 +41,7 @@ class ColumnStream(Stream):
         account = Account()
         made = self._apply(rows, account)
         self.outlet.note(rows.num_rows, len(account.rejections))
-        self.outlet.put(Piece(rows.num_rows, made, account))
+        self.outlet.put(Piece(rows, made, account))
 
     def end(self) -> None:
         """Pass the end on."""
@@ -132,7 +132,7 @@ class _Lane:
         """Take a piece; the rows that later iterations start from count as added."""
         if self._number:
             piece.account.added += piece.rows_in
-            piece = Piece(0, piece.made, piece.account)
+            piece = Piece(piece.inputs.schema.empty_table(), piece.made, piece.account)
         self.pieces.append(piece)
         self._owner.put_in_turn()
 

@@ -15,6 +15,57 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 MANIFEST_NAME = "_manifest.json"
 
+GROUP_COLUMN = "leaf_node_path"
+"""The column by whose values a block's books are told apart too. It is the one in which InstructLab
+keeps the leaf of the taxonomy that a row is from: all leaves of a kind go through a pipeline
+together, and who maintains one of them wants to know where its rows went."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupBooks:
+    """What one block did to those of its rows that have the same value in ``GROUP_COLUMN``.
+
+    Attributes:
+        rows_in: Rows of the block's input.
+        rows_out: Rows of its output.
+        duplicates: Rows dropped as duplicates.
+        rejected_by_reason: How many rows could not be used, for each reason.
+    """
+
+    rows_in: int = 0
+    rows_out: int = 0
+    duplicates: int = 0
+    rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def rejected(self) -> int:
+        """Rows that could not be used."""
+        return sum(self.rejected_by_reason.values())
+
+    @property
+    def filtered(self) -> int:
+        """Rows dropped by the block's own rule, less those that it made beyond its input's.
+
+        No block of ours does both.
+        """
+        return max(0, self.rows_in - self.rows_out - self.duplicates - self.rejected)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the books as JSON values, without zeros: there is one for each leaf and block."""
+        values = {
+            "rows_in": self.rows_in,
+            "rows_out": self.rows_out,
+            "duplicates": self.duplicates,
+            "rejected_by_reason": dict(self.rejected_by_reason),
+        }
+        return {key: value for key, value in values.items() if value}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> GroupBooks:
+        """Return the books that ``to_json`` gave; keys of a later version are left out."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        return cls(**{key: value[key] for key in value if key in known})
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
@@ -45,6 +96,8 @@ class HistoryEntry:
         seconds: From the block's first row to its last, in seconds; the blocks of one process
             overlap, so their sum exceeds the run's time.
         model: The model that was asked; None for blocks that ask none.
+        groups: The books of the rows with each value of ``GROUP_COLUMN``; none where the block's
+            input or output has no such column.
     """
 
     block: str
@@ -68,14 +121,17 @@ class HistoryEntry:
     latency_p99: float = 0.0
     seconds: float = 0.0
     model: str | None = None
+    groups: Mapping[str, GroupBooks] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry as JSON values."""
-        return {
+        """Return the entry as JSON values, ``groups`` only where there are any."""
+        values = {
             **_fields(self),
             "rejected_by_reason": dict(self.rejected_by_reason),
             "retries_by_cause": dict(self.retries_by_cause),
+            "groups": {name: books.to_json() for name, books in self.groups.items()},
         }
+        return values if self.groups else {k: v for k, v in values.items() if k != "groups"}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> HistoryEntry:
@@ -87,7 +143,8 @@ class HistoryEntry:
             TypeError: A key is missing.
         """
         known = {f.name for f in dataclasses.fields(cls)}
-        return cls(**{key: value[key] for key in value if key in known})
+        groups = {k: GroupBooks.from_json(v) for k, v in value.get("groups", {}).items()}
+        return cls(**{key: value[key] for key in value if key in known} | {"groups": groups})
 
 
 @dataclass(frozen=True, slots=True)
