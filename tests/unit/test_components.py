@@ -69,6 +69,7 @@ def inputs_of(folder):
 def test_every_block_type_has_a_component():
     assert {block_folder(name) for name in BUILTIN_BLOCKS} | {
         "blocks/custom",
+        "datasets/empty",
         "datasets/load",
         "datasets/merge",
     } == set(FOLDERS)

@@ -91,14 +91,15 @@ class BlockChain:
         folder = component_folder(block.type)
         component = self._library.component_for_task(folder, self.tasks[block.name])
         asks = block in self.asking
-        if not asks:
-            wanted = (MAX_REJECTED,) if block in self.rejecting else ()
-            run = {name: run[name] for name in wanted}
+        if asks:
+            wanted = [parameter.name for parameter in self.parameters]
+        else:
+            wanted = [MAX_REJECTED] if block in self.rejecting else []
         arguments = block_arguments(
             block,
             self._spec,
             component.component_spec.inputs,
-            run=run,
+            run={name: run[name] for name in wanted},
             plugins=self._plugins,
         )
         task = component(**{ROWS: rows}, **arguments)

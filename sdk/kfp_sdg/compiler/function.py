@@ -51,7 +51,7 @@ class PipelineFunction:
 
 def _outputs_type(outputs: Mapping[str, type]) -> Any:
     """Return the named tuple that KFP reads a pipeline's outputs from."""
-    return NamedTuple("Outputs", list(outputs.items()))  # type: ignore[misc]
+    return NamedTuple("Outputs", list(outputs.items()))
 
 
 def _artifact(name: str) -> inspect.Parameter:

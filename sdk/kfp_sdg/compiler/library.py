@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kfp.dsl.yaml_component import YamlComponent
 
 LOAD = "datasets/load"
+EMPTY = "datasets/empty"
 CUSTOM = "blocks/custom"
 """The component that runs a block type which is not ours, from a plugin."""
 

@@ -43,6 +43,9 @@ def main() -> None:
     from kfp import local
     from kfp.components import load_component_from_file
 
+    from kfp_sdg.compiler.local_repair import repair_local_runner
+
+    repair_local_runner()
     local.init(
         runner=local.SubprocessRunner(use_venv=False),
         pipeline_root=request["pipeline_root"],

@@ -1,4 +1,4 @@
-"""Tasks that no block does: read the first rows of a pipeline, put datasets together."""
+"""Tasks that no block does: read a pipeline's first rows, put datasets together, give none."""
 
 from __future__ import annotations
 
@@ -81,6 +81,23 @@ def merge_rows(
             history += [entry for entry in entries if entry not in history]
         rows = concatenated([table for table, _ in stored])
         _write("merge", rows, history, output_rows, metrics, preview)
+
+
+def empty_rows(*, output_rows: Artifact, reason: str) -> None:
+    """Give a dataset without rows: the body of the empty component.
+
+    Args:
+        output_rows: Where it goes.
+        reason: Why there are no rows.
+
+    Raises:
+        SystemExit: With status 1, after one paragraph about what went wrong.
+    """
+    import pyarrow as pa
+
+    with plain_console():
+        write_artifact(output_rows, pa.table({}), ())
+        say(f"no rows: {reason}")
 
 
 def concatenated(tables: Sequence[pa.Table]) -> pa.Table:

@@ -1,0 +1,5 @@
+"""Give a dataset without rows, for a branch that has nothing to do."""
+
+from .component import empty
+
+__all__ = ["empty"]
