@@ -41,6 +41,7 @@ TEACHER = {
     "teacher_patience": ("Integer", 600),
     "teacher_timeout": ("Integer", 600),
     "checkpoint_uri": ("String", ""),
+    "checkpoint_folder": ("String", ""),
     "constrain": ("Boolean", False),
 }
 RESERVED = {  # a resource setting from a pipeline parameter silently replaces inputs of these names

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from kfp_sdg.runtime.datasets import load_rows, merge_rows
+from kfp_sdg.runtime.datasets import empty_rows, load_rows, merge_rows
 from kfp_sdg.runtime.task import run_block_task, run_custom_task
 from kfp_sdg.storage import read_dataset, write_dataset
 from stub_teacher import StubTeacher
@@ -207,6 +207,14 @@ def test_a_task_that_fails_says_where_its_answers_are_before_its_last_words(task
     assert printed.err.startswith("error: teacher at")
 
 
+def test_blocks_of_one_name_in_two_pipelines_keep_their_answers_apart(task, tmp_path):
+    for folder in ("knowledge", "skills"):
+        with StubTeacher(answer=lambda _, word=folder: f"[Q]{word}?[/Q]") as stub:
+            asking(task, stub, checkpoint_uri=str(tmp_path / "kept"), checkpoint_folder=folder)
+        assert task["output_rows"].stored.table["question"].to_pylist() == [f"{folder}?"] * 2
+        assert (tmp_path / "kept" / folder / "ask_it").is_dir()
+
+
 def test_a_checkpoint_that_cannot_be_there_is_an_error(task, tmp_path, capsys):
     (tmp_path / "file").touch()
     with StubTeacher() as stub:
@@ -377,6 +385,15 @@ def test_the_history_of_merged_parts_names_each_block_once(task, tmp_path):
     stored = outputs["output_rows"].stored
     assert stored.table.num_rows == 2
     assert [entry.block for entry in stored.manifest.history] == ["keep_good"]
+
+
+def test_an_empty_dataset_can_be_merged_with_others_and_changes_nothing(tmp_path, capsys):
+    nothing = Artifact(str(tmp_path / "nothing"))
+    empty_rows(output_rows=nothing, reason="none came")
+    assert (nothing.stored.table.num_rows, nothing.metadata["rows"]) == (0, 0)
+    assert capsys.readouterr().out == "no rows: none came\n"
+    stored = merged(tmp_path, nothing.stored.table, pa.table({"a": [1]}))
+    assert stored.table.to_pylist() == [{"a": 1}]
 
 
 def test_a_column_blocks_task_loads_no_heavy_package():

@@ -34,6 +34,7 @@ def conditional_llm(
     teacher_patience: int = 600,
     teacher_timeout: int = 600,
     checkpoint_uri: str = "",
+    checkpoint_folder: str = "",
     constrain: bool = False,
 ):
     """Ask the teacher the prompt that a column of the row chooses.
@@ -71,6 +72,7 @@ def conditional_llm(
         teacher_patience: Seconds to wait for a teacher that is away.
         teacher_timeout: Seconds that one answer may take before it is asked for again.
         checkpoint_uri: Folder or URL that keeps answers, so that a repeated task goes on there.
+        checkpoint_folder: Folder in it, where several pipelines keep theirs; empty for none.
         constrain: Send a grammar so that answers parse by construction.
     """
     inputs = dict(locals())

@@ -28,6 +28,7 @@ def custom(
     teacher_patience: int = 600,
     teacher_timeout: int = 600,
     checkpoint_uri: str = "",
+    checkpoint_folder: str = "",
     constrain: bool = False,
 ):
     """Run a block of any registered type, also of a plugin's.
@@ -59,6 +60,7 @@ def custom(
         teacher_patience: Seconds to wait for a teacher that is away.
         teacher_timeout: Seconds that one answer may take before it is asked for again.
         checkpoint_uri: Folder or URL that keeps answers, so that a repeated task goes on there.
+        checkpoint_folder: Folder in it, where several pipelines keep theirs; empty for none.
         constrain: Send a grammar so that answers parse by construction.
     """
     inputs = dict(locals())

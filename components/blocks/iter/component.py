@@ -29,6 +29,7 @@ def iterate(
     teacher_patience: int = 600,
     teacher_timeout: int = 600,
     checkpoint_uri: str = "",
+    checkpoint_folder: str = "",
     constrain: bool = False,
 ):
     """Run another block several times on the same rows and collect the results.
@@ -60,6 +61,7 @@ def iterate(
         teacher_patience: Seconds to wait for a teacher that is away.
         teacher_timeout: Seconds that one answer may take before it is asked for again.
         checkpoint_uri: Folder or URL that keeps answers, so that a repeated task goes on there.
+        checkpoint_folder: Folder in it, where several pipelines keep theirs; empty for none.
         constrain: Send a grammar so that answers parse by construction.
     """
     inputs = dict(locals())

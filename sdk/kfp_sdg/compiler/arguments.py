@@ -31,8 +31,8 @@ def block_arguments(
     spec: PipelineSpec,
     inputs: Mapping[str, InputSpec],
     *,
+    constants: Mapping[str, Scalar],
     run: Mapping[str, Any],
-    plugins: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Return the arguments of a block's task, the rows aside.
 
@@ -40,8 +40,8 @@ def block_arguments(
         block: The block.
         spec: The pipeline it is part of.
         inputs: Its component's inputs by name; one that nothing is known for keeps its default.
+        constants: What the pipeline's blocks have in common.
         run: What the component's other inputs are given: KFP's channels by parameter name.
-        plugins: Modules to import for custom block types.
 
     Raises:
         SpecError: A setting is missing or cannot travel as a component input, or all of them are
@@ -53,12 +53,12 @@ def block_arguments(
         "drop_columns": dump_json(list(block.drop_columns)),
         "drop_duplicates": dump_json(list(block.drop_duplicates)),
         "files": dump_json(files),
-        "plugins": dump_json(list(plugins)),
+        **constants,
         **_settings(block),
     }
-    constants = {name: value for name, value in known.items() if name in inputs}
-    _require_fit(block, constants, files)
-    arguments = constants | {name: value for name, value in run.items() if name in inputs}
+    given = {name: value for name, value in known.items() if name in inputs}
+    _require_fit(block, given, files)
+    arguments = given | {name: value for name, value in run.items() if name in inputs}
     _require_complete(block, arguments, inputs)
     return arguments
 

@@ -56,7 +56,9 @@ class Branch:
         """
         self.name = name
         self._library = library
-        self._chain = BlockChain(spec, library, pipeline=name, plugins=plugins)
+        self._chain = BlockChain(
+            spec, library, pipeline=name, plugins=plugins, checkpoint_folder=name
+        )
         self.tasks = self._chain.tasks
         self.parameters = self._chain.parameters
         self._graph = self._traced()

@@ -9,6 +9,7 @@ from kfp_sdg.compiler.library import component_folder
 from kfp_sdg.compiler.names import task_names
 from kfp_sdg.compiler.parameters import MAX_REJECTED, TEACHER_SECRET, RunParameter, block_parameters
 from kfp_sdg.errors import Problem, SpecError
+from kfp_sdg.runtime.encoding import dump_json
 from kfp_sdg.teacher.credentials import FILE_VARIABLE
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class BlockChain:
         *,
         pipeline: str,
         plugins: tuple[str, ...] = (),
+        checkpoint_folder: str = "",
     ) -> None:
         """Look at a pipeline's blocks.
 
@@ -47,6 +49,7 @@ class BlockChain:
             library: Where its components come from.
             pipeline: The name of KFP's pipeline that the tasks will be in.
             plugins: Modules that the tasks import to know custom block types.
+            checkpoint_folder: Where in the run's checkpoint the tasks have their folders.
 
         Raises:
             SpecError: The pipeline has no blocks.
@@ -56,7 +59,9 @@ class BlockChain:
             raise SpecError(Problem("the pipeline has no blocks", where, code="no-blocks"))
         self._spec = spec
         self._library = library
-        self._plugins = plugins
+        self._constants = {"plugins": dump_json(list(plugins))}
+        if checkpoint_folder:
+            self._constants["checkpoint_folder"] = checkpoint_folder
         self.asking = self._blocks_that_take("teacher_url")
         self.rejecting = self._blocks_that_take(MAX_REJECTED)
         self.tasks = task_names((block.name for block in spec.blocks), pipeline=pipeline)
@@ -99,8 +104,8 @@ class BlockChain:
             block,
             self._spec,
             component.component_spec.inputs,
+            constants=self._constants,
             run={name: run[name] for name in wanted},
-            plugins=self._plugins,
         )
         task = component(**{ROWS: rows}, **arguments)
         task.set_display_name(block.name)

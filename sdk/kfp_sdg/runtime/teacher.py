@@ -38,6 +38,8 @@ class TeacherInputs:
         teacher_timeout: Seconds that one answer may take before it is asked for again.
         checkpoint_uri: A folder, by path or by URL, in which each block keeps its finished answers
             in a folder of its own; "" for nowhere.
+        checkpoint_folder: A folder in it around the blocks' own, so that several pipelines may have
+            blocks of the same name; "" for none.
         constrain: Send a grammar with each request.
     """
 
@@ -51,6 +53,7 @@ class TeacherInputs:
     teacher_patience: int = 600
     teacher_timeout: int = 600
     checkpoint_uri: str = ""
+    checkpoint_folder: str = ""
     constrain: bool = False
 
     @contextmanager
@@ -110,6 +113,8 @@ class TeacherInputs:
             return
         from kfp_sdg.teacher.journal import open_journal
 
+        if self.checkpoint_folder:
+            uri = places.join(uri, self.checkpoint_folder)
         place = places.join(uri, folder_names([block_name])[block_name])
         with open_journal(place) as journal:
             if journal.kept:
