@@ -9,7 +9,7 @@ from kfp_sdg.spec.phrases import describe_schema, describe_value, fits_type, how
 from kfp_sdg.spec.problems import did_you_mean, nearest, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kfp_sdg.spec.model import NodePath, SourceMap
     from kfp_sdg.spec.problems import Findings
@@ -103,9 +103,18 @@ class Checker:
         entry = "an entry of " if place and isinstance(place[-1], int) else ""
         words = [str(word) for word in words_of(schema)]
         suggestion = did_you_mean(value, words) if isinstance(value, str) else None
+        what = f"is {describe_value(value)}"
+        if error.validator == "minItems" and len(value) > 0:
+            what = f"has only {len(value)} {'entry' if len(value) == 1 else 'entries'}"
+        elif error.validator == "uniqueItems":
+            first, second = _first_equal(value)
+            what, place = (
+                f"has the same entry twice, as {first + 1} and {second + 1}",
+                (*place, second),
+            )
         self.findings.error(
             self.source.at(*place),
-            f"{entry}{name!r} is {describe_value(value)}",
+            f"{entry}{name!r} {what}",
             code="wrong-value" if fits_type(value, schema) else "wrong-type",
             block=self.block,
             expected=describe_schema(schema),
@@ -125,6 +134,15 @@ def _meant_branch(error: SchemaError) -> list[SchemaError]:
     if len(branches) != 1:
         return []
     return [inner for inner in error.context or () if inner.schema_path[0] == branches[0]]
+
+
+def _first_equal(values: Sequence[Any]) -> tuple[int, int]:
+    """Return the indices of the first two entries of a list that are equal."""
+    return next(
+        (values.index(value), index)
+        for index, value in enumerate(values)
+        if values.index(value) < index
+    )
 
 
 def whole_numbers(value: Any, schema: Mapping[str, Any]) -> Any:

@@ -120,7 +120,7 @@ def _phrases(schema: Mapping[str, Any]) -> Iterator[str]:
             yield _array_phrase(schema)
         elif name == "object" and isinstance(schema.get("additionalProperties"), dict):
             yield f"a mapping of {_plural(schema['additionalProperties'])}"
-        elif name == "string" and "pattern" in schema:
+        elif name == "string" and ("pattern" in schema or schema.get("minLength")):
             yield "text that is not empty"
         elif name != "null":  # leaving the key out is the better advice
             yield SINGULAR[name]
@@ -128,7 +128,12 @@ def _phrases(schema: Mapping[str, Any]) -> Iterator[str]:
 
 def _array_phrase(schema: Mapping[str, Any]) -> str:
     phrase = f"a list of {_plural(schema['items'])}" if schema.get("items") else "a list"
-    return f"{phrase} with at least one entry" if schema.get("minItems") else phrase
+    fewest = schema.get("minItems", 0)
+    return f"{phrase} with at least {_entries(fewest)}" if fewest else phrase
+
+
+def _entries(number: int) -> str:
+    return "one entry" if number == 1 else f"{number} entries"
 
 
 def _plural(schema: Mapping[str, Any]) -> str:
