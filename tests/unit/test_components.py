@@ -73,6 +73,8 @@ def test_every_block_type_has_a_component():
         "datasets/empty",
         "datasets/load",
         "datasets/merge",
+        "taxonomy/postprocess",
+        "taxonomy/preprocess",
     } == set(FOLDERS)
 
 

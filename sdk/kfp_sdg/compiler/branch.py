@@ -76,6 +76,8 @@ class Branch:
         """
         given = {parameter.name: run[parameter.name] for parameter in self.parameters}
         task = self._graph(**{ROWS: rows, _COUNT.name: row_count}, **given)
+        # KFP's own default depends on the environment; the bytes must not.
+        task.set_caching_options(enable_caching=True)
         return task.outputs[_DATASET]
 
     def _traced(self) -> GraphComponent:
@@ -98,8 +100,6 @@ class Branch:
             made = self._chain.add(run[ROWS], run)
         with dsl.Else(name="without rows"):
             name = unique_name(_EMPTY_TASK, {self.name, *self.tasks.values()})
-            task = self._library.component_for_task(EMPTY, name)(
-                reason=f"none came for the pipeline {self.name!r}"
-            )
-            task.set_caching_options(enable_caching=True)
+            reason = f"none came for the pipeline {self.name!r}"
+            task = self._library.task(EMPTY, name, {"reason": reason})
         return {_DATASET: dsl.OneOf(made, task.outputs["output_rows"])}

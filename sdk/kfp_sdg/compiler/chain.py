@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from kfp.dsl import PipelineTask
 
     from kfp_sdg.compiler.library import ComponentLibrary
+    from kfp_sdg.errors import Position
     from kfp_sdg.spec import BlockSpec, PipelineSpec
 
 SECRET_FOLDER = "/var/run/secrets/kfp-sdg/teacher"  # noqa: S105 - a place, not a secret
 """Where a task finds the teacher's Secret: one file per key."""
+
+_MANY_TASKS = 100
+"""Beyond this many tasks Argo and etcd reach their limits of size (kubeflow/pipelines#12453)."""
 
 
 class BlockChain:
@@ -128,3 +132,23 @@ def mount_secret(task: PipelineTask, secret: Any, folder: str) -> None:
     from kfp import kubernetes
 
     kubernetes.use_secret_as_volume(task, secret, mount_path=folder, optional=True)
+
+
+def too_many_tasks(count: int, where: Position) -> tuple[Problem, ...]:
+    """Return a warning if a pipeline has more tasks than workflow engines handle well.
+
+    Args:
+        count: How many it has.
+        where: Where it says so.
+    """
+    if count <= _MANY_TASKS:
+        return ()
+    return (
+        Problem(
+            f"the pipeline has {count} tasks, which is more than workflow engines handle well",
+            where,
+            expected=f"at most {_MANY_TASKS}",
+            suggestion="split the pipeline",
+            code="many-tasks",
+        ),
+    )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kfp_sdg.compiler.chain import BlockChain
+from kfp_sdg.compiler.chain import BlockChain, too_many_tasks
 from kfp_sdg.compiler.function import PipelineFunction
 from kfp_sdg.compiler.library import LOAD, ComponentLibrary
 from kfp_sdg.compiler.names import LOAD_TASK, pipeline_name, unique_name, without_templates
 from kfp_sdg.compiler.package import CompiledPipeline
 from kfp_sdg.compiler.parameters import pipeline_parameters
-from kfp_sdg.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,10 +51,7 @@ def compile_pipeline(
     parameters = pipeline_parameters(chain.parameters)
 
     def tasks(run: Mapping[str, Any]) -> dict[str, Any]:
-        load = library.component_for_task(LOAD, load_task)
-        wanted = library.inputs(LOAD)
-        task = load(**{name: value for name, value in run.items() if name in wanted})
-        task.set_caching_options(enable_caching=True)
+        task = library.task(LOAD, load_task, run)
         return {"dataset": chain.add(task.outputs["output_rows"], run)}
 
     graph = dsl.pipeline(
@@ -71,7 +67,7 @@ def compile_pipeline(
         load_task=load_task,
         parameters=parameters,
         graph=graph,
-        warnings=_warnings(spec),
+        warnings=too_many_tasks(len(spec.blocks), spec.source.at("blocks")),
     )
 
 
@@ -79,19 +75,3 @@ def _description(spec: PipelineSpec, display_name: str) -> str:
     """Return what the dashboard says about a pipeline: its name and its blocks."""
     blocks = [f"{i}. {block.name} ({block.type})" for i, block in enumerate(spec.blocks, start=1)]
     return "\n".join([f"Synthetic data generation: {display_name}. Its blocks, in order:", *blocks])
-
-
-def _warnings(spec: PipelineSpec) -> tuple[Problem, ...]:
-    """Return what is doubtful about a pipeline as a KFP pipeline."""
-    if len(spec.blocks) <= _MANY_TASKS:
-        return ()
-    return (
-        Problem(
-            f"the pipeline has {len(spec.blocks)} tasks, which is more than workflow engines "
-            f"handle well",
-            spec.source.at("blocks"),
-            expected=f"at most {_MANY_TASKS}",
-            suggestion="split the pipeline",
-            code="many-tasks",
-        ),
-    )

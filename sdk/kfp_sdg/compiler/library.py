@@ -12,10 +12,13 @@ from kfp_sdg.blocks.catalog import BUILTIN_BLOCKS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kfp.dsl import PipelineTask
     from kfp.dsl.yaml_component import YamlComponent
 
 LOAD = "datasets/load"
 EMPTY = "datasets/empty"
+PREPROCESS = "taxonomy/preprocess"
+POSTPROCESS = "taxonomy/postprocess"
 CUSTOM = "blocks/custom"
 """The component that runs a block type which is not ours, from a plugin."""
 
@@ -56,6 +59,21 @@ class ComponentLibrary:
         component.component_spec = dataclasses.replace(component.component_spec, name=task_name)
         component.name = task_name
         return component
+
+    def task(self, folder: str, name: str, values: Mapping[str, Any]) -> PipelineTask:
+        """Add a task to the pipeline that KFP is tracing.
+
+        Args:
+            folder: The component's folder under ``components``.
+            name: The task's name.
+            values: Channels and constants by name; the component's inputs are taken from these.
+        """
+        inputs = self.inputs(folder)
+        component = self.component_for_task(folder, name)
+        task = component(**{key: value for key, value in values.items() if key in inputs})
+        # KFP's own default depends on the environment; the bytes must not.
+        task.set_caching_options(enable_caching=True)
+        return task
 
     def inputs(self, folder: str) -> frozenset[str]:
         """Return the names of a component's inputs."""

@@ -98,3 +98,14 @@ class CompiledPipeline(CompiledGraph):
 
     tasks: Mapping[str, str]
     load_task: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompiledWorkflow(CompiledGraph):
+    """Several pipelines in KFP's form, with what comes before and after them.
+
+    Attributes:
+        pipelines: The name of each block's task by the block's name, by the name of its pipeline.
+    """
+
+    pipelines: Mapping[str, Mapping[str, str]]

@@ -1,0 +1,48 @@
+"""From generated rows to training data and evaluation data as a component."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="ghcr.io/kfp-sdg/kfp-sdg-runtime:v0.1.0", install_kfp_package=False)
+def postprocess(
+    leaves: dsl.Input[dsl.Artifact],
+    seed_rows: dsl.Input[dsl.Dataset],
+    knowledge: dsl.Input[dsl.Dataset],
+    freeform_skills: dsl.Input[dsl.Dataset],
+    grounded_skills: dsl.Input[dsl.Dataset],
+    evaluation: dsl.Input[dsl.Dataset],
+    training_data: dsl.Output[dsl.Artifact],
+    knowledge_train: dsl.Output[dsl.Dataset],
+    skills_train: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+    report: dsl.Output[dsl.Markdown],
+    auxiliary_instructions: str = "{}",
+    system_prompt: str = "",
+    date_suffix: str = "",
+    allow_empty: bool = False,
+):
+    """Turn generated rows into training data and evaluation data.
+
+    A leaf that nothing came of fails the task, with the reasons, unless that is allowed.
+
+    Args:
+        leaves: The rows that the pipelines started from, by leaf, as preprocess gives them.
+        seed_rows: Questions and answers of all seed examples.
+        knowledge: What the pipeline for knowledge generated.
+        freeform_skills: What the pipeline for freeform skills generated.
+        grounded_skills: What the pipeline for grounded skills generated.
+        evaluation: Multiple-choice questions about the documents.
+        training_data: Folder with all files that InstructLab's trainers and evaluation read.
+        knowledge_train: The mixed messages of the first phase of training.
+        skills_train: The mixed messages of the second phase of training.
+        metrics: How many leaves, generated rows and training rows there are.
+        report: For each leaf what was generated, rejected, filtered and used, and why.
+        auxiliary_instructions: JSON object of instructions for rewritten documents, by their type.
+        system_prompt: What the system says in training rows; empty for a general one.
+        date_suffix: What the files' names end in; empty for the time of the task.
+        allow_empty: Do not fail for leaves that nothing came of.
+    """
+    inputs = dict(locals())
+    from kfp_sdg.runtime.taxonomy import postprocess_taxonomy
+
+    postprocess_taxonomy(**inputs)
