@@ -82,8 +82,8 @@ def read_json_lines(open_file: Callable[[], BinaryIO], source: str) -> pa.Table:
     types = ColumnTypes()
     longest = rows = 0
     with open_file() as file:
-        for number, line in _lines(file):
-            types.add(_parse_line(line, source, number), f"{source}:{number}")
+        for number, line in numbered_lines(file):
+            types.add(parse_line(line, source, number), f"{source}:{number}")
             longest = max(longest, len(line))
             rows += 1
     schema = types.schema()
@@ -144,11 +144,11 @@ def _build(objects: Sequence[Mapping[str, Any]], schema: pa.Schema, source: str)
 def _blame_line(open_file: Callable[[], BinaryIO], schema: pa.Schema, source: str) -> None:
     """Raise the error of the first line that cannot be parsed: Arrow's own has no line number."""
     with open_file() as file:
-        for number, line in _lines(file):
+        for number, line in numbered_lines(file):
             _parse(io.BytesIO(line), schema, len(line) + 1, f"{source}:{number}")
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+def numbered_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Yield the lines that are not empty with their numbers."""
     for number, line in enumerate(file, start=1):
         content = (line.removeprefix(BOM) if number == 1 else line).strip()
@@ -156,7 +156,17 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
             yield number, content
 
 
-def _parse_line(line: bytes, source: str, number: int) -> dict[str, Any]:
+def parse_line(line: bytes, source: str, number: int) -> dict[str, Any]:
+    """Return the object of a line.
+
+    Args:
+        line: The line.
+        source: The file's name, for the error.
+        number: The line's number, counted from 1.
+
+    Raises:
+        StorageError: The line is not a JSON object.
+    """
     value = _loads(decode(line, source, number), source, number, "one JSON object per line")
     if not isinstance(value, dict):
         raise StorageError(
