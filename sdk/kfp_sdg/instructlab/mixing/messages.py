@@ -1,0 +1,50 @@
+"""Training rows: messages, with an id that is the same in every run."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NAMESPACE = uuid.UUID("6b0f43a8-9f0e-5f0d-8a53-5b5b6f0f7c11")
+"""What ids of ours are derived in; any fixed UUID will do."""
+
+
+def message(role: str, content: str) -> dict[str, str]:
+    """Return a message as training rows have it."""
+    return {"content": content, "role": role}
+
+
+def json_text(values: Mapping[str, Any]) -> str:
+    """Return the text that stands for a mapping in a column."""
+    return json.dumps(values, ensure_ascii=False, default=str)
+
+
+class Ids:
+    """Gives ids to the rows of one file: by what is in them, so that no run gives others.
+
+    Rows with the same content get different ids.
+    """
+
+    def __init__(self, *purpose: str) -> None:
+        """Start a file.
+
+        Args:
+            purpose: What the file is, so that equal rows of two files have different ids.
+        """
+        self._purpose = purpose
+        self._seen: Counter[str] = Counter()
+
+    def of(self, *content: str) -> str:
+        """Return the id of a row, as a UUID.
+
+        Args:
+            content: What makes the row different from others.
+        """
+        name = json.dumps([*self._purpose, *content])
+        self._seen[name] += 1
+        return str(uuid.uuid5(_NAMESPACE, f"{name} {self._seen[name]}"))
