@@ -1,0 +1,238 @@
+"""Generated rows become training data: the files that InstructLab's trainers read.
+
+train_<suffix>.jsonl, messages_<suffix>.jsonl      every pair, in two older shapes
+node_datasets_<suffix>/<leaf>_p07.jsonl, _p10      the two phases of a knowledge leaf
+node_datasets_<suffix>/<leaf>.jsonl                a skill leaf
+knowledge_recipe_<suffix>.yaml, skills_recipe_     which of them go into a mix, and how much
+knowledge_train_msgs_<suffix>.jsonl, skills_       the mixes
+test_<suffix>.jsonl                                the seed examples, to test with
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kfp_sdg.blocks.account import REJECTED_COLUMNS, Rejection
+from kfp_sdg.errors import StorageError
+from kfp_sdg.instructlab.mixing import (
+    DEFAULT_SEED,
+    Mixed,
+    TrainingSettings,
+    mix,
+    read_recipe,
+    write_recipe,
+)
+from kfp_sdg.instructlab.mixing.messages import json_text, message
+from kfp_sdg.instructlab.mixing.node_files import KINDS, NodeFiles
+from kfp_sdg.instructlab.mixing.pairs import Pair, pair_of
+from kfp_sdg.storage.json_lines import json_lines_file, json_objects, write_json_lines
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping
+
+    import pyarrow as pa
+
+    Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LeafTraining:
+    """What became of a leaf's generated rows: ``rows_in == used + len(rejections)``.
+
+    Attributes:
+        leaf: The leaf's name.
+        rows_in: Its generated rows.
+        used: Those that became training rows.
+        files: How many training rows were written into each file of ``node_datasets``, by the
+            file's name. A generated row of knowledge gives several.
+        rejections: The rows that could not be used, with the reason.
+    """
+
+    leaf: str
+    rows_in: int
+    used: int
+    files: Mapping[str, int]
+    rejections: tuple[Rejection, ...]
+
+    @property
+    def rejected_by_reason(self) -> dict[str, int]:
+        """How many rows were rejected for each reason, reasons in alphabetical order."""
+        return dict(sorted(Counter(r.reason for r in self.rejections).items()))
+
+    def rejected_rows(self) -> list[dict[str, Any]]:
+        """Return the rejected rows with the columns that say why."""
+        return [
+            {**r.row, **dict(zip(REJECTED_COLUMNS, (r.reason, r.message, r.answer), strict=True))}
+            for r in self.rejections
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Postprocessed:
+    """What was written before the mixes.
+
+    Attributes:
+        leaves: What became of each leaf's rows, leaves in order of their names.
+        train: ``train_<suffix>.jsonl``.
+        messages: ``messages_<suffix>.jsonl``.
+        recipes: The recipe files by what they are for, "knowledge" and "skills".
+    """
+
+    leaves: tuple[LeafTraining, ...]
+    train: Path
+    messages: Path
+    recipes: Mapping[str, Path]
+
+
+def postprocess(
+    leaves: Mapping[str, pa.Table],
+    output_dir: str | os.PathLike[str],
+    date_suffix: str,
+    settings: TrainingSettings | None = None,
+) -> Postprocessed:
+    """Write the training rows of generated ones, and the recipes that mix them.
+
+    Args:
+        leaves: The generated rows by leaf. What a row is for stands in its ``leaf_node_type``.
+        output_dir: Where everything is written.
+        date_suffix: What the names of files end in, ``YYYY-MM-DDTHH_MM_SS``.
+        settings: What may be chosen.
+
+    Returns:
+        Where each row went.
+
+    Raises:
+        SpecError: A default recipe is wrong.
+        StorageError: The disk refuses.
+    """
+    readers = {name: table.to_pylist for name, table in leaves.items()}
+    return _postprocess(readers, Path(output_dir), date_suffix, settings or TrainingSettings())
+
+
+def postprocess_folder(
+    input_dir: str | os.PathLike[str],
+    output_dir: str | os.PathLike[str],
+    date_suffix: str,
+    settings: TrainingSettings | None = None,
+) -> Postprocessed:
+    """Do the same with generated rows in files ``<leaf>.jsonl``.
+
+    Args:
+        input_dir: The folder with the files.
+        output_dir: Where everything is written.
+        date_suffix: What the names of files end in.
+        settings: What may be chosen.
+
+    Raises:
+        SpecError: A default recipe is wrong.
+        StorageError: There is no such folder, a line is not a JSON object, or the disk refuses.
+    """
+    folder = Path(input_dir)
+    if not folder.is_dir():
+        raise StorageError(f"{folder}: there is no such folder with generated rows")
+    readers = {path.stem: _reader(path) for path in folder.glob("*.jsonl")}
+    return _postprocess(readers, Path(output_dir), date_suffix, settings or TrainingSettings())
+
+
+def write_test_file(
+    rows: Iterable[Row], output_dir: str | os.PathLike[str], date_suffix: str
+) -> Path:
+    """Write the rows that training is tested with.
+
+    Args:
+        rows: Seed examples as ``user``, ``assistant`` and ``system``.
+        output_dir: Where the file is written.
+        date_suffix: What its name ends in.
+
+    Returns:
+        The file.
+
+    Raises:
+        StorageError: The disk refuses.
+    """
+    path = Path(output_dir) / f"test_{date_suffix}.jsonl"
+    write_json_lines(path, rows)
+    return path
+
+
+def write_mixes(
+    output_dir: str | os.PathLike[str],
+    date_suffix: str,
+    *,
+    system_prompt: str | None = None,
+    seed: int = DEFAULT_SEED,
+) -> dict[str, Mixed]:
+    """Mix what ``postprocess`` wrote.
+
+    Args:
+        output_dir: The folder that it wrote to.
+        date_suffix: The suffix that it had.
+        system_prompt: What the system says in every row; the recipes' own where not given.
+        seed: The seed of what is chosen by chance.
+
+    Returns:
+        The mixes by what they are for, "knowledge" and "skills". Of a recipe that names no
+        datasets nothing is mixed and no file written.
+
+    Raises:
+        SpecError: A recipe is wrong, or a dataset of it is not there.
+        StorageError: A dataset is damaged, or the disk refuses.
+    """
+    folder = Path(output_dir)
+    mixes = {}
+    for kind in KINDS:
+        recipe = folder / f"{kind}_recipe_{date_suffix}.yaml"
+        if read_recipe(recipe).datasets:
+            output = folder / f"{kind}_train_msgs_{date_suffix}.jsonl"
+            mixes[kind] = mix(recipe, output, system_prompt=system_prompt, seed=seed)
+    return mixes
+
+
+def _reader(path: Path) -> Callable[[], Iterable[Row]]:
+    return lambda: (row for _, row in json_objects(path))
+
+
+def _postprocess(
+    readers: Mapping[str, Callable[[], Iterable[Row]]],
+    folder: Path,
+    date_suffix: str,
+    settings: TrainingSettings,
+) -> Postprocessed:
+    """Write everything but the mixes, one leaf after the other."""
+    train = folder / f"train_{date_suffix}.jsonl"
+    messages = folder / f"messages_{date_suffix}.jsonl"
+    nodes = NodeFiles(folder, date_suffix, settings)
+    leaves = []
+    with ExitStack() as stack:
+        write_train = stack.enter_context(json_lines_file(train))
+        write_messages = stack.enter_context(json_lines_file(messages))
+        for name, read in sorted(readers.items()):
+            found = [pair_of(row) for row in read()]
+            pairs = [pair for pair in found if isinstance(pair, Pair)]
+            for pair in pairs:
+                _write_pair(pair, settings.system_prompt, write_train, write_messages)
+            rejections = tuple(row for row in found if isinstance(row, Rejection))
+            files = nodes.write(name, pairs)
+            leaves.append(LeafTraining(name, len(found), len(pairs), files, rejections))
+    recipes = {kind: folder / f"{kind}_recipe_{date_suffix}.yaml" for kind in KINDS}
+    for kind, path in recipes.items():
+        write_recipe(nodes.recipes[kind], path)
+    return Postprocessed(tuple(leaves), train, messages, recipes)
+
+
+def _write_pair(
+    pair: Pair,
+    system_prompt: str,
+    write_train: Callable[[Row], None],
+    write_messages: Callable[[Row], None],
+) -> None:
+    """Write a pair in the two shapes that are older than mixing; knowledge without its document."""
+    user = pair.question if pair.is_knowledge else pair.user
+    write_train({"system": system_prompt, "user": user, "assistant": pair.answer})
+    said = [message("user", user), message("assistant", pair.answer)]
+    write_messages({"messages": said, "metadata": json_text({"system": system_prompt})})
