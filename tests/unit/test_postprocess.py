@@ -38,6 +38,7 @@ from training_files import (
 )
 
 SYSTEM = "Be exact."
+TESTS = [{"user": "q", "assistant": "a", "system": "s"}]
 NODES = f"node_datasets_{SUFFIX}"
 INSTRUCTIONS = {"spellcheck": ("Mend the spelling.", "Proofread it.")}
 
@@ -78,7 +79,8 @@ class TestFiles:
     def test_a_run_leaves_the_files_that_trainers_look_for(self, tmp_path: Path) -> None:
         process(tmp_path, LEAVES)
         write_mixes(tmp_path, SUFFIX)
-        write_test_file([{"user": "q", "assistant": "a", "system": "s"}], tmp_path, SUFFIX)
+        write_test_file(rows_from_objects(TESTS), tmp_path, SUFFIX)
+        assert read_lines(tmp_path / f"test_{SUFFIX}.jsonl") == TESTS
         files = {
             str(path.relative_to(tmp_path))
             for path in tmp_path.rglob("*")

@@ -139,13 +139,11 @@ def postprocess_folder(
     return _postprocess(readers, Path(output_dir), date_suffix, settings or TrainingSettings())
 
 
-def write_test_file(
-    rows: Iterable[Row], output_dir: str | os.PathLike[str], date_suffix: str
-) -> Path:
+def write_test_file(rows: pa.Table, output_dir: str | os.PathLike[str], date_suffix: str) -> Path:
     """Write the rows that training is tested with.
 
     Args:
-        rows: Seed examples as ``user``, ``assistant`` and ``system``.
+        rows: Seed examples, see ``kfp_sdg.instructlab.rows.seed_rows``.
         output_dir: Where the file is written.
         date_suffix: What its name ends in.
 
@@ -156,7 +154,7 @@ def write_test_file(
         StorageError: The disk refuses.
     """
     path = Path(output_dir) / f"test_{date_suffix}.jsonl"
-    write_json_lines(path, rows)
+    write_json_lines(path, rows.to_pylist())
     return path
 
 
