@@ -69,7 +69,7 @@ def example_rows(name):
 @pytest.mark.parametrize("name", [n for n in shipped_names() if n.startswith("instructlab/")])
 def test_a_shipped_pipeline_turns_seed_rows_into_rows(name, stub_teacher):
     result = go(
-        name, seed_rows(name), stub_teacher.url, num_instructions_to_generate=2, constrain=True
+        name, seed_rows(name), stub_teacher.url, num_instructions_to_generate=15, constrain=True
     )
 
     assert result.rows.num_rows
@@ -93,7 +93,8 @@ def test_judged_rows_are_dropped_by_every_filter_of_the_full_knowledge_pipeline(
 def test_rows_of_the_grounded_pipeline_carry_their_text_before_their_question(stub_teacher):
     name = "instructlab/full/grounded_skills"
 
-    rows = go(name, seed_rows(name, 4), stub_teacher.url).rows.to_pylist()
+    result = go(name, seed_rows(name, 4), stub_teacher.url, num_instructions_to_generate=30)
+    rows = result.rows.to_pylist()
 
     assert rows
     for row in rows:

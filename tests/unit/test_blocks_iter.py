@@ -106,5 +106,5 @@ def test_the_inner_blocks_settings_are_checked_when_the_block_is_made():
 def test_columns_and_preparation_are_the_inner_blocks():
     block = asking(2, ScriptedTeacher(lambda request: ["x"]), gen_kwargs={"n": "scaled"})
     assert block.columns_after(["q"]) == ["q", "a"]
-    with pytest.raises(BlockError, match=r"block 'again' .* 'scaled', which needs"):
+    with pytest.raises(BlockError, match=r"block 'again' .* is scaled, which needs"):
         block.prepare()

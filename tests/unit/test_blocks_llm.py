@@ -98,7 +98,7 @@ def test_scaled_is_the_runs_number_of_instructions():
     scaled = {"n": "scaled", "temperature": 1}
     run(block(teacher, run={"num_instructions_to_generate": 3}, gen_kwargs=scaled), ROWS[:1])
     assert teacher.requests[0].n == 3
-    with pytest.raises(BlockError, match="'scaled', which needs"):
+    with pytest.raises(BlockError, match="n is scaled, which needs"):
         block(always("x"), gen_kwargs=scaled).prepare()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from kfp_sdg.pipelines import SHIPPED_FOLDER, shipped, shipped_names
 from kfp_sdg.spec import BlockSpec, load_pipeline
+from kfp_sdg.spec.scaling import Amount
 
 PAIR_PATTERN = (
     r"\[(?:Question|QUESTION)\]\s*(.*?)\s*\[(?:Answer|ANSWER)\]\s*(.*?)"
@@ -45,7 +46,7 @@ def simple(name: str, config: str) -> list[BlockSpec]:
     return [llm(name, config, "output", unique=("output",), gen_kwargs=gen_kwargs)]
 
 
-def freeform(num_samples: int) -> list[BlockSpec]:
+def freeform(num_samples: str) -> list[BlockSpec]:
     samples = {"num_samples": num_samples}
     ask, judge = "skills/freeform_questions", "skills/evaluate_freeform_questions"
     answer, grade = "skills/freeform_responses", "skills/evaluate_freeform_pair"
@@ -60,7 +61,7 @@ def freeform(num_samples: int) -> list[BlockSpec]:
 
 
 def grounded(context_tokens: int) -> list[BlockSpec]:
-    sampling = {"temperature": 0.7, "max_tokens": context_tokens, "n": 10, "seed": 42}
+    sampling = {"temperature": 0.7, "max_tokens": context_tokens, "n": "scaled/3", "seed": 42}
     samples = {"num_samples": 3}
     ask, judge = "skills/grounded_questions", "skills/evaluate_grounded_questions"
     answer, grade = "skills/grounded_responses", "skills/evaluate_grounded_pair"
@@ -180,10 +181,10 @@ BLOCKS = {
     "simple/freeform_skills": simple("gen_skill_freeform", "skills/simple_generate_qa_freeform"),
     "simple/grounded_skills": simple("gen_skill_grounded", "skills/simple_generate_qa_grounded"),
     "full/knowledge": FULL_KNOWLEDGE,
-    "full/freeform_skills": freeform(30),
+    "full/freeform_skills": freeform("scaled"),
     "full/grounded_skills": grounded(2048),
     "llama/knowledge": LLAMA_KNOWLEDGE,
-    "llama/freeform_skills": freeform(50),
+    "llama/freeform_skills": freeform("scaled*5/3"),
     "llama/grounded_skills": grounded(4096),
     "eval/mmlu_bench": MMLU_BENCH,
 }
@@ -213,6 +214,25 @@ def test_a_pipeline_has_instructlabs_blocks_in_their_order_with_their_settings(n
     assert list(spec.blocks) == BLOCKS[name]
     instructions = {k: len(set(v)) for k, v in spec.auxiliary_instructions.items()}
     assert instructions == AUXILIARY_INSTRUCTIONS.get(name, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("simple/knowledge", [30]),
+        ("full/freeform_skills", [30]),
+        ("llama/freeform_skills", [50]),
+        ("full/grounded_skills", [10, 3]),
+        ("llama/grounded_skills", [10, 3]),
+    ],
+)
+def test_at_the_scale_factor_30_a_pipeline_asks_for_as_much_as_instructlabs(name, numbers):
+    asked = []
+    for block in load_pipeline(shipped(f"instructlab/{name}")).blocks:
+        for section, key in (("gen_kwargs", "n"), ("batch_kwargs", "num_samples")):
+            if key in (settings := block.config.get(section, {})):
+                asked.append(Amount.read(settings[key], key).of(30))
+    assert asked == numbers
 
 
 def test_these_pipelines_of_instructlab_ship_and_no_others():

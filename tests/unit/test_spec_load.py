@@ -201,7 +201,7 @@ def test_an_unknown_operation_is_told_with_those_there_are(tmp_path, operation):
         ("RenameColumnsBlock", "columns_map: {a: 1}", "a: 1", "text"),
         ("IterBlock", ITER.replace("2", "1.5"), "num_iters", "a whole number"),
         ("LLMMessagesBlock", f"{MESSAGES}gen_kwargs: {{n: lots}}", "n: lots",
-         "a whole number or scaled"),
+         "a whole number or scaled (also scaled/3, scaled*5/3)"),
     ],
 )  # fmt: skip
 def test_a_value_of_the_wrong_type_is_told_in_plain_words(tmp_path, kind, config, key, expected):

@@ -24,17 +24,19 @@ SHARED = Path(__file__).parents[3] / "shared"
             "num_iters: 2\nblock_type: LLMBlock\nconfig_path: prompt.yaml\noutput_cols: [q]\n"
             "gen_kwargs: {n: scaled}\n",
         ),
+        ask(config="batch_kwargs: {num_samples: scaled}\n"),
     ],
 )
 def test_n_scaled_without_a_number_of_instructions_is_an_error_at_its_place(tmp_path, scaled):
     text = pipeline(scaled)
+    key = "num_samples: scaled" if "num_samples" in text else "n: scaled"
     spec = load(tmp_path, text)
     require_num_instructions(spec, 30)
     for number in (None, 0):
         with pytest.raises(SpecError) as caught:
             require_num_instructions(spec, number)
         [problem] = caught.value.problems
-        assert (problem.block, place(problem)) == ("ask", where(text, "n: scaled"))
+        assert (problem.block, place(problem)) == ("ask", where(text, key))
         assert problem.suggestion == "run with --num-instructions N"
 
 

@@ -13,6 +13,7 @@ from kfp_sdg.blocks.account import Rejection
 from kfp_sdg.blocks.base import Block
 from kfp_sdg.blocks.generation import Generation, GenKwargs
 from kfp_sdg.errors import TeacherError
+from kfp_sdg.spec.scaling import SCALE_COLUMN, whole_number
 from kfp_sdg.teacher import Answer, Message, RequestStatistics, Teacher, TeacherPool
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from kfp_sdg.blocks.context import PipelineContext
     from kfp_sdg.errors import BlockError
     from kfp_sdg.spec import PipelineSpec
+    from kfp_sdg.spec.scaling import Amount
     from kfp_sdg.teacher.journal import Keys
 
 logger = logging.getLogger(__name__)
@@ -84,7 +86,7 @@ class AskingBlock(Block):
         generation: How answers are wanted.
         scope: Who asks, for its requests' ``scope``.
         model: The model that is asked; known after ``prepare``.
-        n: Answers per row; known after ``prepare``.
+        n: Answers per row that has no scale factor of its own; known after ``prepare``.
     """
 
     row_wise = True
@@ -143,10 +145,7 @@ class AskingBlock(Block):
         """
         if self.model:
             return
-        try:
-            self.n = self.generation.count(self.ctx.num_instructions_to_generate)
-        except ValueError as error:
-            raise self.error(str(error)) from None
+        self.n = self.amount(self.generation.n, "gen_kwargs.n", {})
         if self.n > 1 and self.generation.options["temperature"] <= 0:
             logger.warning(
                 "block %r: %d answers per row need a temperature above 0; taking %g",
@@ -155,6 +154,45 @@ class AskingBlock(Block):
                 SAMPLING_TEMPERATURE,
             )
         self.model = self._find_model()
+
+    def count(self, row: Mapping[str, Any]) -> int:
+        """Return how many answers a row gets.
+
+        Raises:
+            RejectedRowError: Its own scale factor is no number.
+        """
+        amount = self.generation.n
+        return self.amount(amount, "gen_kwargs.n", row) if amount.is_scaled else self.n
+
+    def amount(self, amount: Amount, name: str, row: Mapping[str, Any]) -> int:
+        """Return what an amount is for a row.
+
+        Args:
+            amount: The amount.
+            name: The setting that it is from, for the error.
+            row: The row; its scale factor counts, if it has one, and the run's else.
+
+        Raises:
+            BlockError: The amount is scaled, and the run has no scale factor.
+            RejectedRowError: The row's scale factor is no whole number from 1.
+        """
+        scale = self.ctx.num_instructions_to_generate
+        if not amount.is_scaled:
+            return amount.of(1)
+        if not scale:
+            raise self.error(
+                f"{name} is scaled, which needs the run's number of instructions to generate "
+                "(num_instructions_to_generate, --num-instructions)"
+            )
+        cell = row.get(SCALE_COLUMN)
+        if cell is None:
+            return amount.of(scale)
+        own = whole_number(cell)
+        if own is None:
+            raise RejectedRowError(
+                "scale", f"{SCALE_COLUMN} is {cell!r}; expected a whole number from 1"
+            )
+        return amount.of(own)
 
     def apply(self, table: pa.Table, account: Account) -> pa.Table:
         """Ask about every row and put the answers beside the rows they are about.
@@ -198,17 +236,18 @@ class AskingBlock(Block):
         told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return self.error(f"failed: {told}", row=row)
 
-    def options(self, *, chat: bool) -> dict[str, Any]:
+    def options(self, *, chat: bool, n: int) -> dict[str, Any]:
         """Return the request's fields, with a temperature that fits the number of answers."""
         options = self.generation.options_for(chat=chat)
-        if self.n > 1 and options["temperature"] <= 0:
+        if n > 1 and options["temperature"] <= 0:
             options["temperature"] = SAMPLING_TEMPERATURE
         return options
 
     def missing_choices(self, row: Mapping[str, Any], answer: Answer) -> list[Rejection]:
         """Return a rejection for each answer that the server was asked for and did not give."""
-        lacking = self.n - len(answer.choices)
-        message = f"the server gave {len(answer.choices)} of {self.n} answers"
+        wanted = self.count(row)
+        lacking = wanted - len(answer.choices)
+        message = f"the server gave {len(answer.choices)} of {wanted} answers"
         return [Rejection(row, "teacher", message) for _ in range(lacking)]
 
     @property

@@ -235,6 +235,7 @@ class AskingStream(Stream):
         index = self._next_index
         self._next_index += 1
         try:
+            n = self._block.count(row)
             question = self._block.question(row)
         except RejectedRowError as error:
             rejection = Rejection(row, error.reason, error.message)
@@ -248,7 +249,7 @@ class AskingStream(Stream):
         asked = (
             question.prompt,
             self.model,
-            self._block.n,
+            n,
             question.options,
             self._scope,
             index,

@@ -6,10 +6,15 @@ The schema, the command line's ``blocks show`` and the components are generated 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NewType, TypedDict
+
+from kfp_sdg.spec.scaling import Amount, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+Scaled = NewType("Scaled", str)
+"""A share of the scale factor: "scaled", "scaled*5/3"."""
 
 
 class GenKwargs(TypedDict, total=False):
@@ -19,7 +24,8 @@ class GenKwargs(TypedDict, total=False):
         model: The model to ask, over every other setting.
         temperature: Sampling temperature; default 0. Text such as "0.7" is read as a number.
         max_tokens: Longest answer in tokens; default is the run's ``max_num_tokens``.
-        n: Answers per row; ``scaled`` stands for the run's ``num_instructions_to_generate``.
+        n: Answers per row; ``scaled`` stands for the row's ``num_instructions_to_generate``, a
+            column, or else the run's. ``scaled*A/B`` is that share of it, rounded up.
         top_p: Share of the probability mass to sample from.
         stop: Text, or several, at which an answer ends.
         seed: Seed of the sampling.
@@ -45,7 +51,7 @@ class GenKwargs(TypedDict, total=False):
     model: str
     temperature: float | str
     max_tokens: int | str
-    n: int | Literal["scaled"]
+    n: int | Scaled
     top_p: float
     stop: str | list[str]
     seed: int
@@ -85,11 +91,12 @@ class BatchKwargs(TypedDict, total=False):
     """What InstructLab's pipelines say about batches.
 
     Attributes:
-        num_samples: Value of a column ``num_samples`` for the prompt, unless the rows have one.
+        num_samples: Value of a column ``num_samples`` for the prompt, unless the rows have one; may
+            be ``scaled`` or ``scaled*A/B`` like ``n``.
         batched: Accepted for old pipelines; has no effect.
     """
 
-    num_samples: int | None
+    num_samples: int | Scaled | None
     batched: bool
 
 
@@ -99,14 +106,14 @@ class Generation:
 
     Attributes:
         model: The model that the block insists on, or None.
-        n: Answers per row, or "scaled".
+        n: Answers per row.
         constrain: Whether to send a grammar; None leaves it to the run.
         options: The other fields of the request; ``temperature`` and a limit of tokens are always
             among them.
     """
 
     model: str | None
-    n: int | Literal["scaled"]
+    n: Amount
     constrain: bool | None
     options: Mapping[str, Any]
 
@@ -123,15 +130,11 @@ class Generation:
         """
         options: dict[str, Any] = {k: v for k, v in (gen_kwargs or {}).items() if v is not None}
         model = options.pop("model", None)
-        n = options.pop("n", 1)
+        n = Amount.read(options.pop("n", 1), "gen_kwargs.n")
         constrain = options.pop("constrain", None)
         options["temperature"] = _number(options.get("temperature", 0), "temperature")
         limit = "max_completion_tokens" if "max_completion_tokens" in options else "max_tokens"
         options[limit] = _count(options.get(limit, max_num_tokens), limit)
-        if n != "scaled":
-            if isinstance(n, str):
-                raise ValueError(f"gen_kwargs.n is {n!r}; expected a number, or scaled")
-            n = _count(n, "n")
         return cls(model, n, constrain, options)
 
     @property
@@ -139,24 +142,6 @@ class Generation:
         """The longest answer, in tokens."""
         limit = "max_completion_tokens" if "max_completion_tokens" in self.options else "max_tokens"
         return int(self.options[limit])
-
-    def count(self, num_instructions_to_generate: int | None) -> int:
-        """Return how many answers a row gets.
-
-        Args:
-            num_instructions_to_generate: What "scaled" stands for.
-
-        Raises:
-            ValueError: "scaled" stands for nothing.
-        """
-        if self.n != "scaled":
-            return self.n
-        if not num_instructions_to_generate:
-            raise ValueError(
-                "gen_kwargs.n is 'scaled', which needs the run's number of instructions to "
-                "generate (num_instructions_to_generate, --num-instructions)"
-            )
-        return num_instructions_to_generate
 
     def options_for(self, *, chat: bool) -> dict[str, Any]:
         """Return the fields of a request in the spelling of an endpoint.
@@ -180,8 +165,8 @@ class Generation:
 
 def _count(value: Any, name: str) -> int:
     """Return a whole number from 1; a float like 2.0, which JSON makes of 2, is one."""
-    number = int(value)
-    if isinstance(value, bool) or number < 1 or (isinstance(value, float) and value != number):
+    number = whole_number(value)
+    if number is None:
         raise ValueError(f"gen_kwargs.{name} is {value!r}; expected a whole number from 1")
     return number
 

@@ -46,7 +46,7 @@ class LLMMessagesBlock(AskingBlock):
         super().__init__(ctx, pipe, block_name, model_id=model_id, gen_kwargs=gen_kwargs)
         self._input_col = input_col
         self._output_col = output_col
-        self._several = self.generation.n == "scaled" or self.generation.n > 1
+        self._several = self.generation.n.is_scaled or self.generation.n.times > 1
 
     def columns_after(self, columns: Sequence[str]) -> list[str]:
         """Return the columns with the new one.
@@ -70,7 +70,7 @@ class LLMMessagesBlock(AskingBlock):
         Raises:
             RejectedRowError: The cell holds no messages.
         """
-        return Question(_messages(row[self._input_col]), self.options(chat=True))
+        return Question(_messages(row[self._input_col]), self.options(chat=True, n=self.count(row)))
 
     def read(self, row: Mapping[str, Any], answer: Answer) -> RowResult:
         """Put the answers of a row into one cell; what has no text is rejected."""

@@ -21,6 +21,7 @@ from kfp_sdg.prompts import (
     resolve_family,
     wrap_prompt,
 )
+from kfp_sdg.spec.scaling import SCALE_COLUMN, Amount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +37,9 @@ logger = logging.getLogger(__name__)
 
 FORMAT_VARIABLES = {"prompt", "messages", "add_generation_prompt"}
 """What a ``model_prompt`` may ask for."""
+
+NUM_SAMPLES = "num_samples"
+"""The column that ``batch_kwargs.num_samples`` makes."""
 
 CONSTRAINTS = {"grammar", "structured_outputs", "json_schema", "response_format"}
 """Fields of ``extra_body`` with which a user constrains answers; then ours stays away."""
@@ -108,10 +112,10 @@ class PromptingBlock(AskingBlock):
         self.output_cols = list(output_cols)
         self._model_family = model_family
         self._parser_kwargs = parser_kwargs or {}
-        self._num_samples = (batch_kwargs or {}).get("num_samples")
+        self._num_samples = self._samples((batch_kwargs or {}).get("num_samples"))
         self._own_format = self._compile_format(model_prompt)
         self.prompts = {key: self._prompt(path) for key, path in config_paths.items()}
-        self._options: dict[str, Mapping[str, Any]] = {}
+        self._options: dict[tuple[str, bool, int], Mapping[str, Any]] = {}
         self._format: PromptTemplate | None = None
 
     def select(self, row: Mapping[str, Any]) -> str:
@@ -156,7 +160,7 @@ class PromptingBlock(AskingBlock):
         Raises:
             BlockError: A prompt asks for a column that is not there.
         """
-        known = [*columns, *self._constants(columns)]
+        known = list(dict.fromkeys([*columns, *([NUM_SAMPLES] if self._num_samples else [])]))
         for prompt in self.prompts.values():
             missing = sorted(prompt.template.required - set(known))
             if missing:
@@ -172,9 +176,14 @@ class PromptingBlock(AskingBlock):
         """Return the rows with a column ``num_samples``, if the block sets it and they lack it."""
         import pyarrow as pa
 
-        for name, value in self._constants(table.column_names).items():
-            table = table.append_column(name, pa.repeat(pa.scalar(value, pa.int64()), len(table)))
-        return table
+        if self._num_samples is None or NUM_SAMPLES in table.column_names:
+            return table
+        if self._num_samples.is_scaled and SCALE_COLUMN in table.column_names:
+            cells = table.column(SCALE_COLUMN).to_pylist()
+            numbers = [self._samples_of({SCALE_COLUMN: cell}) for cell in cells]
+            return table.append_column(NUM_SAMPLES, pa.array(numbers, pa.int64()))
+        number = pa.scalar(self._samples_of({}) if len(table) else None, pa.int64())
+        return table.append_column(NUM_SAMPLES, pa.repeat(number, len(table)))
 
     def prepare(self) -> None:
         """Choose the chat format and the endpoint, and derive the grammars.
@@ -186,9 +195,10 @@ class PromptingBlock(AskingBlock):
         if self._options:
             return
         super().prepare()
+        samples = self._samples_of({})
         self._format = self._choose_format()
-        options = self.options(chat=self._format is None)
-        self._options = {key: self._constrained(options, p) for key, p in self.prompts.items()}
+        for key in self.prompts:
+            self._options_for(key, self.n, samples or 1)
 
     def question(self, row: Mapping[str, Any]) -> Question:
         """Return the row's prompt in the model's chat format.
@@ -199,9 +209,10 @@ class PromptingBlock(AskingBlock):
         key = self.select(row)
         try:
             text = self.prompts[key].template.render(row).strip()
+            options = self._options_for(key, self.count(row), self._entries(row))
             if self._format is None:
-                return Question(({"role": "user", "content": text},), self._options[key])
-            return Question(wrap_prompt(self._format, text), self._options[key])
+                return Question(({"role": "user", "content": text},), options)
+            return Question(wrap_prompt(self._format, text), options)
         except PromptError as error:
             raise RejectedRowError("prompt", f"the prompt cannot be rendered: {error}") from error
 
@@ -283,12 +294,43 @@ class PromptingBlock(AskingBlock):
             return None
         return self.ctx.model_family
 
-    def _constants(self, columns: Sequence[str]) -> dict[str, int]:
-        if self._num_samples is None or "num_samples" in columns:
-            return {}
-        return {"num_samples": int(self._num_samples)}
+    def _samples(self, setting: int | str | None) -> Amount | None:
+        """Return the setting ``num_samples``."""
+        try:
+            return None if setting is None else Amount.read(setting, "batch_kwargs.num_samples")
+        except ValueError as error:
+            raise self.error(str(error)) from None
 
-    def _constrained(self, options: Mapping[str, Any], prompt: Prompt) -> Mapping[str, Any]:
+    def _samples_of(self, row: Mapping[str, Any]) -> int | None:
+        """Return how many samples the prompt is to ask for; None where the row cannot say."""
+        if self._num_samples is None:
+            return None
+        try:
+            return self.amount(self._num_samples, "batch_kwargs.num_samples", row)
+        except RejectedRowError:
+            return None  # the row is rejected when it is asked about
+
+    def _entries(self, row: Mapping[str, Any]) -> int:
+        """Return how many rows an answer is to give.
+
+        Raises:
+            RejectedRowError: The row's own scale factor is no number.
+        """
+        if self._num_samples is None:
+            return 1
+        return self.amount(self._num_samples, "batch_kwargs.num_samples", row)
+
+    def _options_for(self, key: str, n: int, entries: int) -> Mapping[str, Any]:
+        """Return the request's fields for a prompt, made once for all rows that have the same."""
+        kind = (key, n > 1, entries)
+        if kind not in self._options:
+            options = self.options(chat=self._format is None, n=n)
+            self._options[kind] = self._constrained(options, self.prompts[key], entries)
+        return self._options[kind]
+
+    def _constrained(
+        self, options: Mapping[str, Any], prompt: Prompt, entries: int
+    ) -> Mapping[str, Any]:
         """Return the request's fields with the prompt's grammar, where one is wanted."""
         wanted = self.generation.constrain
         extra = dict(options.get("extra_body") or {})
@@ -296,14 +338,14 @@ class PromptingBlock(AskingBlock):
             return options
         if CONSTRAINTS & {*extra, *options} or any(key.startswith("guided_") for key in extra):
             return options
-        grammar = prompt.config.grammar or self._derive(prompt.config)
+        grammar = prompt.config.grammar or self._derive(prompt.config, entries)
         if grammar is None:
             return options
         # vLLM reads one key, llama.cpp the other; each ignores the one it does not know.
         extra |= {"grammar": grammar, "structured_outputs": {"grammar": grammar}}
         return {**options, "extra_body": extra}
 
-    def _derive(self, config: PromptConfig) -> str | None:
+    def _derive(self, config: PromptConfig, entries: int) -> str | None:
         if not config.start_tags:
             logger.warning(
                 "block %r: no grammar for %s, which has neither tags nor a grammar of its own; "
@@ -317,5 +359,5 @@ class PromptingBlock(AskingBlock):
             config.start_tags[used],
             config.end_tags[used],
             max_tokens=self.generation.max_tokens,
-            entries=self._num_samples or 1,
+            entries=entries,
         )

@@ -17,6 +17,8 @@ from typing import Any, Literal, TypeAlias, Union, get_args, get_origin
 from docstring_parser import Docstring, DocstringStyle, parse
 
 from kfp_sdg.blocks.catalog import BUILTIN_BLOCKS, block_class
+from kfp_sdg.blocks.generation import Scaled
+from kfp_sdg.spec.scaling import SCALED, SCALED_FORMS, SCALED_PATTERN
 from kfp_sdg.spec.schema_file import ITERATED, SCHEMA_FILE
 
 Schema: TypeAlias = dict[str, Any]
@@ -34,6 +36,12 @@ SCALARS: dict[Any, Schema] = {
     bool: {"type": "boolean"},
     type(None): {"type": "null"},
     Any: {},
+    Scaled: {
+        "type": "string",
+        "pattern": SCALED_PATTERN,
+        "title": SCALED_FORMS,
+        "examples": [SCALED],
+    },
     dict: {"type": "object"},
     list: {"type": "array"},
 }

@@ -124,6 +124,8 @@ def type_phrase(schema: dict[str, Any]) -> str:
         return f"one of {values}" if len(schema["enum"]) > 1 else values
     if "anyOf" in schema:
         return " or ".join(type_phrase(part) for part in schema["anyOf"] if not _is_null(part))
+    if "title" in schema:
+        return str(schema["title"])
     kind = schema.get("type", "any value")
     kinds = [kind] if isinstance(kind, str) else [k for k in kind if k != "null"]
     words = " or ".join(_WORDS.get(k, k) for k in kinds)

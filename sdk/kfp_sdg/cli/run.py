@@ -134,14 +134,15 @@ def run_command(
         ),
     ] = None,
     num_instructions: Annotated[
-        int | None,
+        int,
         typer.Option(
             metavar="N",
             min=1,
-            help='How many answers "n: scaled" asks for.',
+            help="The scale factor: how many answers per row a pipeline with n: scaled asks for. A "
+            "row's own number in a column num_instructions_to_generate comes first.",
             rich_help_panel=_GENERATION,
         ),
-    ] = None,
+    ] = 30,
     max_num_tokens: Annotated[
         int,
         typer.Option(

@@ -8,19 +8,19 @@ answers still are in the checkpoint. A credential never is one: KFP logs paramet
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kfp_sdg.blocks.catalog import BUILTIN_BLOCKS
+from kfp_sdg.spec.scaling import scaled_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from kfp_sdg.spec import BlockSpec
 
 TEACHER_SECRET = "teacher_secret"  # noqa: S105 - the name of a parameter that names a Secret
 MAX_REJECTED = "max_rejected"
-SCALED = "scaled"
-"""What ``n`` says in a block's settings for "as many as the run's number of instructions"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ _REJECTED = RunParameter(
 _INSTRUCTIONS = RunParameter(
     "num_instructions_to_generate",
     int,
-    "How many instructions to generate from each row: what 'n: scaled' in the pipeline stands for.",
+    "How many instructions to generate from each row: what 'scaled' in the pipeline stands for.",
     30,
 )
 
@@ -171,7 +171,9 @@ def block_parameters(
     rejected = (_REJECTED,) if rejecting else ()
     if not asking:
         return rejected
-    scaled = any(block.type not in BUILTIN_BLOCKS or _is_scaled(block.config) for block in asking)
+    scaled = any(
+        block.type not in BUILTIN_BLOCKS or any(scaled_settings(block.config)) for block in asking
+    )
     return (*_TEACHER, *rejected, *((_INSTRUCTIONS,) if scaled else ()))
 
 
@@ -179,10 +181,3 @@ def in_order(parameters: Iterable[RunParameter]) -> tuple[RunParameter, ...]:
     """Return each parameter once, those without a default first, as a signature needs them."""
     once = dict.fromkeys(parameters)
     return tuple(sorted(once, key=lambda parameter: parameter.default is not None))
-
-
-def _is_scaled(value: Any) -> bool:
-    """Tell whether settings say ``n: scaled`` at any depth (an IterBlock holds another block's)."""
-    if isinstance(value, Mapping):
-        return value.get("n") == SCALED or any(_is_scaled(entry) for entry in value.values())
-    return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from kfp_sdg.engine.streams import (
     is_column_block,
     open_asking,
 )
+from kfp_sdg.spec.scaling import SCALE_COLUMN
 from kfp_sdg.teacher import RequestStatistics
 
 if TYPE_CHECKING:
@@ -66,9 +68,10 @@ class Segment:
         self._sink = Sink()
         self.stages: list[Stage] = []
         expected = rows.num_rows
+        self._scale = _mean_scale(rows)
         for place, (block_spec, block) in enumerate(blocks):
             asks = can_stream(block)
-            expected *= choices_per_row(block)
+            expected *= choices_per_row(block, self._scale)
             stage = Stage(
                 first + place,
                 total,
@@ -151,7 +154,7 @@ class Segment:
             for stage in self.stages:
                 stage.stream = _open(stage, exchange)
             first.feed(self._rows.slice(0, 0))
-            rows = max(1, BATCH // choices_per_row(first.block))
+            rows = max(1, BATCH // choices_per_row(first.block, self._scale))
             exchange.run(chunks_of(self._rows, rows), first, each_turn=lambda: self._look(exchange))
 
     def _look(self, exchange: Exchange) -> None:
@@ -196,6 +199,22 @@ def _teachers_of(block: Block) -> TeacherPool:
     if teachers is None:
         raise block.error("it asks a model, but the run names no teacher")
     return teachers
+
+
+def _mean_scale(rows: pa.Table) -> int | None:
+    """Return the mean of the scale factors that rows have themselves, rounded up.
+
+    Returns:
+        None where they have none, or where one of them is no number.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    index = rows.schema.get_field_index(SCALE_COLUMN)
+    if index < 0 or not pa.types.is_integer(rows.schema.field(index).type):
+        return None
+    mean = pc.mean(rows.column(index)).as_py()
+    return None if mean is None else max(1, math.ceil(mean))
 
 
 def _open(stage: Stage, exchange: Exchange) -> Stream:

@@ -207,11 +207,20 @@ def passes(block: Block) -> int:
     return max(1, block.num_iters) * passes(block.inner) if isinstance(block, IterBlock) else 1
 
 
-def choices_per_row(block: Block) -> int:
-    """Return how many choices a block asks for about each row; 1 where it asks nobody."""
+def choices_per_row(block: Block, scale: int | None = None) -> int:
+    """Return how many choices a block asks for about each row; 1 where it asks nobody.
+
+    Args:
+        block: The block, prepared.
+        scale: The mean scale factor of rows that have their own.
+    """
+    from kfp_sdg.blocks.asking import AskingBlock
     from kfp_sdg.blocks.iter import IterBlock
 
     inner = block
     while isinstance(inner, IterBlock):
         inner = inner.inner
-    return passes(block) * max(1, getattr(inner, "n", 1))
+    n = getattr(inner, "n", 1)
+    if scale is not None and isinstance(inner, AskingBlock) and inner.generation.n.is_scaled:
+        n = inner.generation.n.of(scale)
+    return passes(block) * max(1, n)

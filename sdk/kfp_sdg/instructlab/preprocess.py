@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from kfp_sdg.errors import Position, StorageError
 from kfp_sdg.instructlab.model import LeafKind
 from kfp_sdg.instructlab.rows import FEWEST_PAIR_COLUMNS, KIND, LEAF, columns_of, leaf_rows
-from kfp_sdg.instructlab.scale import SCALE_COLUMN, scale_of_leaves
+from kfp_sdg.instructlab.scale import scale_of_leaves
+from kfp_sdg.spec.scaling import SCALE_COLUMN
 from kfp_sdg.spec.yaml_nodes import fail
 from kfp_sdg.storage import places, read_rows
 from kfp_sdg.storage.types import is_text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from kfp_sdg.instructlab.model import LeafKind
-from kfp_sdg.storage import rows_from_objects
+from kfp_sdg.storage import GROUP_COLUMN, rows_from_objects
 from kfp_sdg.storage.json_rows import rows_of_schema
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FEWEST_PAIR_COLUMNS = 3
 """Prompts written for InstructLab ask for exactly three pairs, so there are always so many."""
 
-LEAF = "leaf_node_path"
+LEAF = GROUP_COLUMN
 KIND = "leaf_node_type"
 
 _SKILL = ("task_description", "seed_question", "seed_response", KIND, LEAF)

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from kfp_sdg.instructlab.model import Leaf
 
-SCALE_COLUMN = "num_instructions_to_generate"
-"""The column of a row's own scale factor; ``n: scaled`` and ``num_samples: scaled`` obey it."""
-
 
 def scale_of_leaves(leaves: Sequence[Leaf], factors: Mapping[str, int]) -> dict[str, int]:
     """Return the scale factors that leaves have of their own.

@@ -13,6 +13,7 @@ from kfp_sdg.spec.files import FileFinder
 from kfp_sdg.spec.model import BlockSpec, PipelineSpec, SourceMap
 from kfp_sdg.spec.phrases import describe_value
 from kfp_sdg.spec.problems import Findings, in_file_order
+from kfp_sdg.spec.scaling import scaled_settings
 from kfp_sdg.spec.schema_file import load_schema
 from kfp_sdg.spec.yaml_source import Document, parse_yaml, read_yaml
 
@@ -153,7 +154,7 @@ class _Loader:
 
 
 def require_num_instructions(spec: PipelineSpec, num_instructions: int | None) -> None:
-    """Refuse a run of a pipeline with ``n: scaled`` that says no number of instructions.
+    """Refuse a run without a scale factor of a pipeline that follows it (``n: scaled``).
 
     Args:
         spec: The pipeline.
@@ -163,14 +164,15 @@ def require_num_instructions(spec: PipelineSpec, num_instructions: int | None) -
         SpecError: The number is needed and is None or below 1; one problem for each block.
     """
     findings = Findings()
+    if num_instructions is not None and num_instructions >= 1:
+        return
+    found = "not given" if num_instructions is None else num_instructions
     for block in spec.blocks:
-        if (block.config.get("gen_kwargs") or {}).get("n") != "scaled":
-            continue
-        if num_instructions is None or num_instructions < 1:
+        for section, key in scaled_settings(block.config):
             findings.error(
-                block.source.at("config", "gen_kwargs", "n"),
-                "n: scaled stands for the run's number of instructions, which is "
-                + ("not given" if num_instructions is None else str(num_instructions)),
+                block.source.at("config", section, key),
+                f"{key}: {block.config[section][key]} follows the run's number of instructions, "
+                f"which is {found}",
                 code="num-instructions",
                 block=block.name,
                 expected="a whole number of at least 1",

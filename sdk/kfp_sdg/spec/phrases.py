@@ -94,7 +94,7 @@ def fits_type(value: Any, schema: Mapping[str, Any]) -> bool:
 
 def words_of(schema: Mapping[str, Any]) -> Iterator[Any]:
     """Yield the words that a schema names as possible values."""
-    yield from schema.get("enum", ())
+    yield from schema.get("enum", schema.get("examples", ()))
     for branch in schema.get("anyOf", ()):
         yield from words_of(branch)
 
@@ -121,7 +121,7 @@ def _phrases(schema: Mapping[str, Any]) -> Iterator[str]:
         elif name == "object" and isinstance(schema.get("additionalProperties"), dict):
             yield f"a mapping of {_plural(schema['additionalProperties'])}"
         elif name == "string" and ("pattern" in schema or schema.get("minLength")):
-            yield "text that is not empty"
+            yield schema.get("title", "text that is not empty")
         elif name != "null":  # leaving the key out is the better advice
             yield SINGULAR[name]
 
