@@ -10,14 +10,14 @@ test_<suffix>.jsonl                                the seed examples, to test wi
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kfp_sdg.blocks.account import REJECTED_COLUMNS, Rejection
+from kfp_sdg.blocks.account import Rejection
 from kfp_sdg.errors import StorageError
+from kfp_sdg.instructlab.leaf_books import LeafBooks
 from kfp_sdg.instructlab.mixing import (
     DEFAULT_SEED,
     Mixed,
@@ -41,38 +41,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class LeafTraining:
-    """What became of a leaf's generated rows: ``rows_in == used + len(rejections)``.
-
-    Attributes:
-        leaf: The leaf's name.
-        rows_in: Its generated rows.
-        used: Those that became training rows.
-        files: How many training rows were written into each file of ``node_datasets``, by the
-            file's name. A generated row of knowledge gives several.
-        rejections: The rows that could not be used, with the reason.
-    """
-
-    leaf: str
-    rows_in: int
-    used: int
-    files: Mapping[str, int]
-    rejections: tuple[Rejection, ...]
-
-    @property
-    def rejected_by_reason(self) -> dict[str, int]:
-        """How many rows were rejected for each reason, reasons in alphabetical order."""
-        return dict(sorted(Counter(r.reason for r in self.rejections).items()))
-
-    def rejected_rows(self) -> list[dict[str, Any]]:
-        """Return the rejected rows with the columns that say why."""
-        return [
-            {**r.row, **dict(zip(REJECTED_COLUMNS, (r.reason, r.message, r.answer), strict=True))}
-            for r in self.rejections
-        ]
-
-
-@dataclass(frozen=True, slots=True)
 class Postprocessed:
     """What was written before the mixes.
 
@@ -83,7 +51,7 @@ class Postprocessed:
         recipes: The recipe files by what they are for, "knowledge" and "skills".
     """
 
-    leaves: tuple[LeafTraining, ...]
+    leaves: tuple[LeafBooks, ...]
     train: Path
     messages: Path
     recipes: Mapping[str, Path]
@@ -216,7 +184,7 @@ def _postprocess(
                 _write_pair(pair, settings.system_prompt, write_train, write_messages)
             rejections = tuple(row for row in found if isinstance(row, Rejection))
             files = nodes.write(name, pairs)
-            leaves.append(LeafTraining(name, len(found), len(pairs), files, rejections))
+            leaves.append(LeafBooks(name, len(found), len(pairs), files, rejections))
     recipes = {kind: folder / f"{kind}_recipe_{date_suffix}.yaml" for kind in KINDS}
     for kind, path in recipes.items():
         write_recipe(nodes.recipes[kind], path)

@@ -51,9 +51,9 @@ def is_knowledge(row: Mapping[str, Any]) -> bool:
 
 def pair_of(row: Mapping[str, Any]) -> Pair | Rejection:
     """Return what a generated row teaches, or why nothing can be learnt from it."""
-    if is_knowledge(row) and not _text(row, "document"):
+    if is_knowledge(row) and not text_of(row, "document"):
         return Rejection(row, "no_document", "the column 'document' has no text")
-    question, answer, output = (_text(row, name) for name in ("question", "response", "output"))
+    question, answer, output = (text_of(row, name) for name in ("question", "response", "output"))
     whole = not question and bool(output)
     if whole:
         before, mark, after = output.partition("?")
@@ -73,9 +73,9 @@ def _context(row: Mapping[str, Any], question: str, whole: bool) -> str:
     """Return what the question is about, "" where it is part of the question or there is none."""
     if is_knowledge(row):
         return str(row["document"])
-    context = _text(row, "context")
+    context = text_of(row, "context")
     if not context and whole:  # asked about the seed's own text
-        context = _text(row, "seed_context")
+        context = text_of(row, "seed_context")
     return "" if context in question else context
 
 
@@ -87,7 +87,7 @@ def _nothing(column: str, whole: bool) -> str:
     return f"there is nothing {side} the first question mark of the output"
 
 
-def _text(row: Mapping[str, Any], column: str) -> str:
-    """Return a column's text without white space around it; "" where there is no text."""
+def text_of(row: Mapping[str, Any], column: str) -> str:
+    """Return a cell's text without white space around it; "" where there is no text."""
     value = row.get(column)
     return value.strip() if isinstance(value, str) else ""
