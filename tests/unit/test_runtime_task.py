@@ -3,16 +3,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from kfp_sdg.runtime.datasets import empty_rows, load_rows, merge_rows
 from kfp_sdg.runtime.task import run_block_task, run_custom_task
-from kfp_sdg.storage import read_dataset, write_dataset
+from kfp_sdg.storage import write_dataset
+from runtime_artifacts import Artifact
 from stub_teacher import StubTeacher
 
 ROWS = [{"document": "d1", "score": "2"}, {"document": "d2", "score": "1"}]
@@ -25,19 +24,6 @@ PROMPT = {
     "start_tags": ["[Q]"],
     "end_tags": ["[/Q]"],
 }
-
-
-@dataclass
-class Artifact:
-    path: str
-    metadata: dict[str, Any] = field(default_factory=dict)
-
-    def log_metric(self, metric: str, value: float) -> None:
-        self.metadata[metric] = value
-
-    @property
-    def stored(self):
-        return read_dataset(Path(self.path))
 
 
 @pytest.fixture

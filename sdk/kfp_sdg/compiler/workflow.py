@@ -19,7 +19,7 @@ from kfp_sdg.compiler.workflow_parameters import GIT_SECRET, workflow_parameters
 from kfp_sdg.errors import Position
 from kfp_sdg.instructlab.model import LeafKind
 from kfp_sdg.runtime.encoding import dump_json
-from kfp_sdg.runtime.taxonomy import SECRET_VARIABLE
+from kfp_sdg.runtime.git_access import SECRET_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

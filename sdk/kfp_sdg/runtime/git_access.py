@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import ssl
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,6 +15,8 @@ from kfp_sdg.instructlab.documents.access import FILE_VARIABLE, URL_VARIABLE, Gi
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kfp_sdg.instructlab.checkout import TaxonomySource
+
 SECRET_VARIABLE = FILE_VARIABLE
 """Names the folder that the Secret is mounted as."""
 
@@ -24,11 +25,12 @@ _CAINFO = "GIT_SSL_CAINFO"
 
 
 @contextmanager
-def git_access(taxonomy_repo: str, secret_url: str, scratch: Path) -> Iterator[GitAccess]:
+def git_access(source: TaxonomySource, secret_url: str, scratch: Path) -> Iterator[GitAccess]:
     """Yield what git may use; the Secret's own certificate authority is trusted meanwhile.
 
     Args:
-        taxonomy_repo: The URL of the taxonomy's repository, or a folder.
+        source: Where the taxonomy is. Documents may be in folders of this machine only if it is in
+            one too: whoever may change a taxonomy on a server has no business with them.
         secret_url: What the URLs begin with that the Secret's password is for; "" for all
             repositories of the server that the taxonomy comes from.
         scratch: A folder for the authorities' file.
@@ -37,24 +39,24 @@ def git_access(taxonomy_repo: str, secret_url: str, scratch: Path) -> Iterator[G
         SpecError: There is a password and nothing says what it is for.
         StorageError: The Secret's certificate authority cannot be used.
     """
-    server = urlsplit(taxonomy_repo)
+    server = urlsplit(source.repo)
     of_http = server.scheme in ("http", "https")
     host = f"{server.scheme}://{server.netloc.rpartition('@')[2]}" if of_http else ""
     urls = secret_url.strip() or os.environ.get(URL_VARIABLE, "").strip() or host
-    access = GitAccess.from_environment({**os.environ, URL_VARIABLE: urls})
-    # Whoever may change the taxonomy on a server has no business with this machine's files.
-    access = replace(access, local_paths=not (of_http or "@" in taxonomy_repo))
-    before = os.environ.get(_CAINFO)
+    access = GitAccess.from_environment(
+        {**os.environ, URL_VARIABLE: urls}, local_paths=source.folder is not None
+    )
     bundle = _bundle(scratch)
+    before = os.environ.copy()
+    if bundle:
+        os.environ[_CAINFO] = str(bundle)
     try:
-        if bundle:
-            os.environ[_CAINFO] = str(bundle)
         yield access
     finally:
-        if bundle and before is None:
-            del os.environ[_CAINFO]
-        elif bundle and before is not None:
-            os.environ[_CAINFO] = before
+        if _CAINFO in before:
+            os.environ[_CAINFO] = before[_CAINFO]
+        else:
+            os.environ.pop(_CAINFO, None)
 
 
 def _bundle(scratch: Path) -> Path | None:

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -38,7 +38,7 @@ def block_preview(entry: HistoryEntry, rows: pa.Table, rejected: pa.Table) -> st
         "rejected": entry.rejected,
         "rows out": entry.rows_out,
     }
-    parts = [f"# {_escaped(entry.block)}", _escaped(entry.type), _counts_table(counts)]
+    parts = [f"# {escaped(entry.block)}", escaped(entry.type), counts_table(counts)]
     if entry.requests or entry.retries or entry.journal_hits:
         parts.append(_teacher_line(entry))
     parts.append(f"{entry.seconds:.1f} seconds.")
@@ -56,12 +56,12 @@ def dataset_preview(title: str, rows: pa.Table) -> str:
         rows: The rows.
     """
     counts = {"rows": rows.num_rows, "columns": rows.num_columns}
-    return "\n\n".join([f"# {_escaped(title)}", _counts_table(counts), *_rows_section(rows)]) + "\n"
+    return "\n\n".join([f"# {escaped(title)}", counts_table(counts), *_rows_section(rows)]) + "\n"
 
 
 def _teacher_line(entry: HistoryEntry) -> str:
     """Return what the block asked of the teacher, and what that took."""
-    model = f"model {_escaped(entry.model)}, " if entry.model else ""
+    model = f"model {escaped(entry.model)}, " if entry.model else ""
     text = (
         f"Teacher: {model}{entry.requests:,} requests, {entry.prompt_tokens:,} prompt tokens, "
         f"{entry.completion_tokens:,} completion tokens"
@@ -74,7 +74,7 @@ def _teacher_line(entry: HistoryEntry) -> str:
     if entry.retries:
         causes = ", ".join(f"{n:,} × {cause}" for cause, n in entry.retries_by_cause.items())
         word = "retry" if entry.retries == 1 else "retries"
-        text += f"; {entry.retries:,} {word} ({_escaped(causes)})"
+        text += f"; {entry.retries:,} {word} ({escaped(causes)})"
     if entry.journal_hits:
         text += f"; {entry.journal_hits:,} requests answered from the journal"
     return text + "."
@@ -83,15 +83,15 @@ def _teacher_line(entry: HistoryEntry) -> str:
 def _rows_section(rows: pa.Table) -> list[str]:
     """Return the heading and the table of the first rows."""
     if not rows.num_rows:
-        return ["No rows.", f"Columns: {', '.join(map(_escaped, rows.column_names)) or 'none'}."]
+        return ["No rows.", f"Columns: {', '.join(map(escaped, rows.column_names)) or 'none'}."]
     names = rows.column_names[:MAX_COLUMNS]
     first = rows.select(names).slice(0, MAX_ROWS).to_pylist()
     parts = [
         f"## First {len(first)} of {rows.num_rows:,} rows",
-        _table(names, ([row[name] for name in names] for row in first)),
+        table_of(names, ([row[name] for name in names] for row in first)),
     ]
     if rows.num_columns > MAX_COLUMNS:
-        others = ", ".join(map(_escaped, rows.column_names[MAX_COLUMNS:]))
+        others = ", ".join(map(escaped, rows.column_names[MAX_COLUMNS:]))
         parts.append(f"Further columns: {others}.")
     return parts
 
@@ -103,17 +103,18 @@ def _rejected_table(rejected: pa.Table) -> str:
     for reason, message, answer in zip(*columns, strict=True):
         count, *first = examples.get(reason, (0, message, answer))
         examples[reason] = (count + 1, first[0], first[1])
-    return _table(
+    return table_of(
         ("reason", "rows", "for example", "answer"),
         ((reason, *example) for reason, example in sorted(examples.items())),
     )
 
 
-def _counts_table(counts: dict[str, int]) -> str:
-    return _table(tuple(counts), [[f"{count:,}" for count in counts.values()]])
+def counts_table(counts: Mapping[str, int]) -> str:
+    """Return a Markdown table of numbers under their names."""
+    return table_of(tuple(counts), [[f"{count:,}" for count in counts.values()]])
 
 
-def _table(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+def table_of(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
     """Return a Markdown table; its cells are shortened and cannot hold markup."""
     lines = [map(_cell, header), ["---"] * len(header), *(map(_cell, row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -123,10 +124,10 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return _escaped(text if len(text) <= MAX_CELL else text[:MAX_CELL] + "…")
+    return escaped(text if len(text) <= MAX_CELL else text[:MAX_CELL] + "…")
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return text on one line without anything that Markdown or HTML would act on."""
     text = html.escape(" ↵ ".join(text.splitlines()), quote=False)
     return _MARKUP.sub(r"\\\1", text).replace("|", "&#124;")

@@ -1,3 +1,184 @@
-"""The two tasks at the ends of the InstructLab workflow."""
+"""The task that the InstructLab workflow begins with: a taxonomy becomes rows."""
 
-SECRET_VARIABLE = "KFP_SDG_GIT_TOKEN_FILE"  # noqa: S105 - the name of a variable that names a folder
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kfp_sdg.errors import Position, Problem, SpecError
+from kfp_sdg.instructlab.checkout import TaxonomySource
+from kfp_sdg.instructlab.model import LeafKind
+from kfp_sdg.runtime.artifacts import write_artifact, write_text
+from kfp_sdg.runtime.console import plain_console, say
+from kfp_sdg.runtime.preview import counts_table, table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kfp_sdg.instructlab.documents import LeafDocuments
+    from kfp_sdg.instructlab.model import Leaf
+    from kfp_sdg.instructlab.preprocess import Preprocessed
+    from kfp_sdg.runtime.artifacts import Artifact, MetricsArtifact
+
+
+def preprocess_taxonomy(
+    *,
+    knowledge_rows: Artifact,
+    freeform_rows: Artifact,
+    grounded_rows: Artifact,
+    leaves: Artifact,
+    seed_rows: Artifact,
+    knowledge_count: str,
+    freeform_count: str,
+    grounded_count: str,
+    metrics: MetricsArtifact,
+    preview: Artifact,
+    taxonomy_repo: str,
+    taxonomy_branch: str = "",
+    pull_request: int = 0,
+    taxonomy_base: str = "",
+    git_secret_url: str = "",
+    chunk_word_count: int = 1000,
+    server_ctx_size: int = 4096,
+    scale_factors: str = "{}",
+) -> None:
+    """Turn a taxonomy and its documents into rows: the body of the preprocess component.
+
+    Args:
+        knowledge_rows: Where the rows of knowledge go.
+        freeform_rows: Where the seed examples of skills without a context go.
+        grounded_rows: Where the seed examples of skills with a context go.
+        leaves: Where the folder with the rows by leaf goes.
+        seed_rows: Where the questions and answers of all seed examples go.
+        knowledge_count: The file that takes the number of knowledge rows.
+        freeform_count: The file that takes the number of freeform rows.
+        grounded_count: The file that takes the number of grounded rows.
+        metrics: Takes the number of leaves, documents, chunks and rows.
+        preview: Where the Markdown page goes.
+        taxonomy_repo: URL of the taxonomy's git repository, or a folder.
+        taxonomy_branch: Its branch, tag or commit; "" for the default branch.
+        pull_request: The number of the pull request to read instead; 0 for none.
+        taxonomy_base: See ``TaxonomySource.base``.
+        git_secret_url: What the URLs of private repositories begin with; see ``git_access``.
+        chunk_word_count: The most words of a chunk.
+        server_ctx_size: The teacher's context in tokens.
+        scale_factors: JSON object from a leaf, or a pattern of leaves, to a number.
+
+    Raises:
+        SystemExit: With status 1, after a paragraph about what went wrong, or one for each thing
+            that is wrong in the taxonomy.
+    """
+    from kfp_sdg.instructlab.preprocess import write_preprocessed
+    from kfp_sdg.instructlab.rows import seed_rows as seed_rows_of
+
+    source = TaxonomySource(
+        taxonomy_repo.strip(), taxonomy_branch.strip(), int(pull_request), taxonomy_base.strip()
+    )
+    with plain_console():
+        factors = _factors(scale_factors)
+        found, documents, rows = _read(
+            source, git_secret_url, factors, int(chunk_word_count), int(server_ctx_size)
+        )
+        write_preprocessed(rows, leaves.path)
+        write_artifact(seed_rows, seed_rows_of(found), ())
+        places = {
+            LeafKind.KNOWLEDGE: (knowledge_rows, knowledge_count),
+            LeafKind.FREEFORM: (freeform_rows, freeform_count),
+            LeafKind.GROUNDED: (grounded_rows, grounded_count),
+        }
+        counts = {}
+        for kind, (artifact, count) in places.items():
+            table = rows.table(kind)
+            counts[f"{kind.value}_rows"] = table.num_rows
+            write_artifact(artifact, table, ())
+            Path(count).parent.mkdir(parents=True, exist_ok=True)
+            Path(count).write_text(str(table.num_rows), encoding="utf-8")
+        numbers = {
+            "leaves": len(found),
+            "documents": sum(len(leaf.files) for leaf in documents.values()),
+            "chunks": sum(len(leaf.chunks) for leaf in documents.values()),
+            **counts,
+        }
+        for name, value in numbers.items():
+            metrics.log_metric(name, value)
+        write_text(preview, _page(found, documents, rows, numbers))
+        say("preprocess: " + ", ".join(f"{name} {value:,}" for name, value in numbers.items()))
+
+
+def _read(
+    source: TaxonomySource,
+    git_secret_url: str,
+    factors: Mapping[str, int],
+    chunk_word_count: int,
+    server_ctx_size: int,
+) -> tuple[Sequence[Leaf], Mapping[str, LeafDocuments], Preprocessed]:
+    """Read the taxonomy and its documents, and put the rows together."""
+    from kfp_sdg.instructlab.checkout import check_out
+    from kfp_sdg.instructlab.documents import load_all_documents
+    from kfp_sdg.instructlab.preprocess import preprocess
+    from kfp_sdg.instructlab.taxonomy import read_taxonomy
+    from kfp_sdg.runtime.git_access import git_access
+
+    with (
+        tempfile.TemporaryDirectory(prefix="kfp-sdg-taxonomy-") as scratch,
+        git_access(source, git_secret_url, Path(scratch)) as access,
+    ):
+        taxonomy = check_out(source, Path(scratch, "taxonomy"), access)
+        state = f"commit {taxonomy.commit}" if taxonomy.commit else "as the folder is now"
+        say(f"preprocess: {source.repo}, {state}; base {taxonomy.base}")
+        leaves = read_taxonomy(taxonomy.folder, base=taxonomy.base)
+        documents = load_all_documents(
+            leaves,
+            taxonomy_folder=taxonomy.folder,
+            cache=Path(scratch, "documents"),
+            access=access,
+            chunk_word_count=chunk_word_count,
+            server_ctx_size=server_ctx_size,
+        )
+        chunks = {name: leaf.chunks for name, leaf in documents.items()}
+        return leaves, documents, preprocess(leaves, chunks, scale_factors=factors)
+
+
+def _factors(text: str) -> dict[str, int]:
+    """Return the scale factors; what the numbers are is checked where the leaves are known."""
+    expected = 'a JSON object from leaves to numbers, such as {"knowledge/science/*": 10}'
+    try:
+        factors = json.loads(text or "{}")
+    except ValueError as error:
+        problem = Problem(f"is not JSON ({error})", Position("scale_factors"), expected=expected)
+        raise SpecError(problem) from None
+    if not isinstance(factors, dict):
+        raise SpecError(Problem("is no object", Position("scale_factors"), expected=expected))
+    return factors
+
+
+def _page(
+    leaves: Sequence[Leaf],
+    documents: Mapping[str, LeafDocuments],
+    rows: Preprocessed,
+    numbers: Mapping[str, int],
+) -> str:
+    """Return the page about what a taxonomy holds."""
+    of_leaf = {leaf.name: leaf.rows.num_rows for leaf in rows.leaves}
+    lines = []
+    for leaf in leaves:
+        found = documents.get(leaf.name)
+        lines.append(
+            (
+                leaf.path,
+                ", ".join(leaf.kinds),
+                len(leaf.seed_examples),
+                len(found.files) if found else None,
+                len(found.chunks) if found else None,
+                of_leaf[leaf.name],
+            )
+        )
+    parts = [
+        "# Taxonomy",
+        counts_table(numbers),
+        "## Leaves",
+        table_of(("leaf", "kind", "seed examples", "documents", "chunks", "rows"), lines),
+    ]
+    return "\n\n".join(parts) + "\n"

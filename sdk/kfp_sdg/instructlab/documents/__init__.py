@@ -15,6 +15,7 @@ from kfp_sdg.instructlab.documents.load import (
     DocumentFile,
     LeafDocuments,
     load_all,
+    load_all_documents,
     load_documents,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "LeafDocuments",
     "chunk_document",
     "load_all",
+    "load_all_documents",
     "load_documents",
 ]

@@ -106,6 +106,32 @@ def load_all(
 ) -> dict[str, tuple[str, ...]]:
     """Return the chunks of every knowledge leaf's documents, by the leaf's name.
 
+    Arguments and errors are those of ``load_all_documents``.
+    """
+    documents = load_all_documents(
+        leaves,
+        taxonomy_folder=taxonomy_folder,
+        cache=cache,
+        access=access,
+        converter=converter,
+        chunk_word_count=chunk_word_count,
+        server_ctx_size=server_ctx_size,
+    )
+    return {name: found.chunks for name, found in documents.items()}
+
+
+def load_all_documents(
+    leaves: Iterable[Leaf],
+    *,
+    taxonomy_folder: Path | str,
+    cache: Path | str,
+    access: GitAccess | None = None,
+    converter: Converter | None = None,
+    chunk_word_count: int = DEFAULT_CHUNK_WORD_COUNT,
+    server_ctx_size: int = DEFAULT_SERVER_CTX_SIZE,
+) -> dict[str, LeafDocuments]:
+    """Return the documents of every knowledge leaf, by the leaf's name.
+
     A repository is fetched once for each commit, however many leaves name it. Arguments are those
     of ``load_documents``; leaves that are no knowledge are passed over.
 
@@ -119,18 +145,18 @@ def load_all(
         chunk_word_count,
         server_ctx_size,
     )
-    chunks: dict[str, tuple[str, ...]] = {}
+    documents: dict[str, LeafDocuments] = {}
     problems: list[Problem] = []
     for leaf in leaves:
         if leaf.documents is None:
             continue
         try:
-            chunks[leaf.name] = loader.load(leaf).chunks
+            documents[leaf.name] = loader.load(leaf)
         except SpecError as error:
             problems += error.problems
     if problems:
         raise SpecError(list(dict.fromkeys(problems)))
-    return chunks
+    return documents
 
 
 class _Loader:
