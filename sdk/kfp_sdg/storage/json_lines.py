@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
 
 def json_objects(place: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the objects of a file with the number of their line; empty lines are skipped.
@@ -79,7 +81,7 @@ def json_lines_file(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]
 
 def _write(write: Callable[[bytes], int], row: Mapping[str, Any]) -> None:
     try:
-        line = json.dumps(row, ensure_ascii=False).encode()
+        line = _ENCODER.encode(row).encode()
     except UnicodeEncodeError:  # half a character (a lone surrogate) stays as it came, escaped
         line = json.dumps(row).encode()
     write(line + b"\n")

@@ -177,7 +177,7 @@ def parse_line(line: bytes, source: str, number: int) -> dict[str, Any]:
 
 def _loads(text: str, source: str, first_line: int, expected: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_object)
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         raise StorageError(
@@ -197,6 +197,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"an object has the key {twice!r} twice")
     return result
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+"""``json.loads`` would make a decoder for each line, which takes as long as the line."""
 
 
 def _encode(row: Mapping[str, Any], source: str) -> bytes:

@@ -15,11 +15,13 @@ from kfp_sdg.instructlab.mixing.chance import DEFAULT_SEED, Chance
 from kfp_sdg.instructlab.mixing.messages import Ids, json_text, message
 from kfp_sdg.instructlab.mixing.recipe import read_recipe
 from kfp_sdg.instructlab.mixing.sampling import sample, sampled_rows
-from kfp_sdg.storage.json_lines import json_lines_file, json_objects
+from kfp_sdg.storage.json_lines import json_lines_file
+from kfp_sdg.storage.json_rows import numbered_lines, parse_line
+from kfp_sdg.storage.places import open_binary
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
 
     from kfp_sdg.instructlab.mixing.recipe import Recipe, RecipeDataset
 
@@ -151,35 +153,56 @@ def _mix_dataset(
     write: Callable[[Mapping[str, Any]], None],
 ) -> MixedDataset:
     """Write what a dataset gives to the mix."""
-    rows = usable = 0
-    for row in _rows(file):
-        rows += 1
-        usable += _has_content(row)
-    count = sampled_rows(usable, dataset.sampling_size)
-    chance = Chance(seed, file.name)
-    for row in sample(lambda: filter(_has_content, _rows(file)), usable, count, chance):
+
+    def finish(row: Mapping[str, Any]) -> None:
         write(_training_row(row, file, system_prompt))
-    return MixedDataset(dataset.path, file, dataset.sampling_size, rows, rows - usable, count)
+
+    size = dataset.sampling_size
+    everything = isinstance(size, float) and size == 1  # then nothing has to be known beforehand
+    rows = 0
+    empty = set()
+    for number, line in _lines(file):
+        row = _row(file, number, line)
+        rows += 1
+        if not _has_content(row):
+            empty.add(number)
+        elif everything:
+            finish(row)
+    usable = rows - len(empty)
+    count = sampled_rows(usable, size)
+    if not everything:
+        drawn = sample(lambda: _lines(file, empty), usable, count, Chance(seed, file.name))
+        for number, line in drawn:
+            finish(_row(file, number, line))
+    return MixedDataset(dataset.path, file, size, rows, len(empty), count)
 
 
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a dataset.
+def _lines(file: Path, without: Container[int] = ()) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a file that are not empty with their numbers, some left out."""
+    with open_binary(str(file)) as content:
+        for number, line in numbered_lines(content):
+            if number not in without:
+                yield number, line
+
+
+def _row(file: Path, number: int, line: bytes) -> dict[str, Any]:
+    """Return the row of a line.
 
     Raises:
-        StorageError: A line is not a JSON object, or has no messages.
+        StorageError: The line is not a JSON object, or has no messages.
     """
-    for number, row in json_objects(file):
-        messages = row.get("messages")
-        if (
-            not isinstance(messages, list)
-            or not messages
-            or not all(isinstance(said, dict) and "role" in said for said in messages)
-        ):
-            raise StorageError(
-                f"{file}:{number}: a training row needs 'messages', a list of objects with 'role' "
-                f"and 'content'; this one has the columns {', '.join(row) or 'of nothing'}"
-            )
-        yield row
+    row = parse_line(line, str(file), number)
+    messages = row.get("messages")
+    if (
+        not isinstance(messages, list)
+        or not messages
+        or not all(isinstance(said, dict) and "role" in said for said in messages)
+    ):
+        raise StorageError(
+            f"{file}:{number}: a training row needs 'messages', a list of objects with 'role' and "
+            f"'content'; this one has the columns {', '.join(row) or 'of nothing'}"
+        )
+    return row
 
 
 def _has_content(row: Mapping[str, Any]) -> bool:
