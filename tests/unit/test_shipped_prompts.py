@@ -24,7 +24,7 @@ PAIR_PATTERN = (
 # -- the facts: tags and variables of every prompt config ----------------------------------------
 
 WHOLE = ("",)
-SEEDS = {f"icl_{kind}_{k}" for kind in ("query", "response") for k in (1, 2, 3)}
+SEEDS = {f"icl_{kind}_{k}" for kind in ("query", "response") for k in range(1, 11)}
 DOCUMENT = {"domain", "document", "document_outline", "icl_document", *SEEDS}
 PROMPTS = {
     "knowledge/atomic_facts": (WHOLE, {"domain", "document"}),
@@ -214,9 +214,10 @@ def test_the_extractive_example_only_copies():
         assert sentence in document
 
 
-@pytest.mark.parametrize("pairs", [1, 2, 3])
-def test_seed_pairs_of_a_knowledge_prompt_stand_in_the_form_that_the_pipelines_read(pairs):
-    values = dict.fromkeys(DOCUMENT - SEEDS, "text")
+@pytest.mark.parametrize("pairs", [1, 2, 3, 4, 10])
+@pytest.mark.parametrize("null", [False, True])
+def test_seed_pairs_of_a_knowledge_prompt_stand_in_the_form_that_the_pipelines_read(pairs, null):
+    values = dict.fromkeys(DOCUMENT - SEEDS, "text") | dict.fromkeys(SEEDS if null else ())
     for k in range(1, pairs + 1):
         values |= {f"icl_query_{k}": f"Question {k}?", f"icl_response_{k}": f"Answer {k}."}
     prompt = prompt_config("knowledge/generate_questions_responses").template.render(values)
@@ -226,6 +227,24 @@ def test_seed_pairs_of_a_knowledge_prompt_stand_in_the_form_that_the_pipelines_r
 
     expected = [(f"Question {k}?", f"Answer {k}.") for k in range(1, pairs + 1)]
     assert [(row["question"], row["response"]) for row in rows] == expected
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 10])
+def test_the_simple_knowledge_prompt_shows_every_seed_pair_and_no_other(pairs):
+    values = dict.fromkeys(DOCUMENT, None) | {"domain": "D", "document": "d", "icl_document": "I"}
+    for k in range(1, pairs + 1):
+        values |= {f"icl_query_{k}": f"Question {k}?", f"icl_response_{k}": f"Answer {k}."}
+    prompt = prompt_config("knowledge/simple_generate_qa").template.render(values)
+
+    shown = re.findall(r"^(Question \d+\?)\n(Answer \d+\.)$", prompt, re.MULTILINE)
+    assert shown == [(f"Question {k}?", f"Answer {k}.") for k in range(1, pairs + 1)]
+
+
+@pytest.mark.parametrize("name", ["generate_questions_responses", "simple_generate_qa"])
+def test_one_seed_pair_is_all_that_a_knowledge_prompt_needs(name):
+    required = prompt_config(f"knowledge/{name}").template.required
+
+    assert required & SEEDS == {"icl_query_1", "icl_response_1"}
 
 
 # -- grammars ------------------------------------------------------------------------------------
