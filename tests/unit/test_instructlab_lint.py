@@ -83,3 +83,28 @@ def test_a_key_written_twice_is_told_once(tmp_path):
     problem = only_problem_in(tmp_path, skill() + "created_by: bob\n")
 
     assert problem.code == "duplicate-key"
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_the_line_ends_of_other_systems_are_nobodys_mistake(tmp_path, end):
+    write_leaf(tmp_path, SKILL, skill().replace("\n", end))
+
+    assert len(read_taxonomy(tmp_path)) == 1
+
+
+def test_patterns_of_ignored_files_in_the_rules_ignore_no_leaf(tmp_path):
+    write_leaf(tmp_path, SKILL, skill().replace("Answer 2.", "Answer 2.  "))
+
+    (problem,) = problems_of(tmp_path, yaml_rules="{extends: relaxed, ignore: ['*.yaml']}")
+
+    assert problem.code == "yamllint-trailing-spaces"
+
+
+def test_rules_may_extend_a_file_that_is_named_from_the_current_folder(tmp_path, monkeypatch):
+    write_leaf(tmp_path, SKILL, skill())
+    (tmp_path / "team.yaml").write_text("rules: {line-length: {max: 30}}")
+    monkeypatch.chdir(tmp_path)
+
+    (problem,) = problems_of(tmp_path, yaml_rules="extends: team.yaml")
+
+    assert problem.code == "yamllint-line-length"

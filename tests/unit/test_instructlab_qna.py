@@ -147,7 +147,9 @@ def test_the_same_seed_example_twice_is_refused_at_the_second(tmp_path):
     problem = only_problem_in(tmp_path, text)
 
     assert place(problem) == (11, 5)
-    assert "'seed_examples' has the same entry twice, as 2 and 4" in problem.message
+    assert str(problem).endswith(
+        "this entry of 'seed_examples' is written twice (the first one is on line 7)"
+    )
 
 
 def test_the_same_question_twice_with_other_answers_is_warned_of(tmp_path, caplog):
@@ -177,6 +179,23 @@ def test_a_pattern_with_dots_that_stays_inside_is_right(tmp_path, pattern):
     write_leaf(tmp_path, KNOWLEDGE, knowledge(pattern=pattern))
 
     assert read_taxonomy(tmp_path)[0].documents.patterns == (pattern,)
+
+
+@pytest.mark.parametrize("answer", ["2024-01-01", "12:30", "1e5", "12e4567", "0b", "NaN"])
+def test_what_people_take_for_text_is_text(tmp_path, answer):
+    write_leaf(tmp_path, SKILL, skill().replace("Answer 2.", answer))
+
+    assert read_taxonomy(tmp_path)[0].seed_examples[1].pairs[0].answer == answer
+
+
+@pytest.mark.parametrize("answer", ["yes", "No", "0123456", "1.50", "true"])
+def test_what_yaml_takes_for_a_number_or_a_truth_value_is_told_in_quotes_as_it_was_written(
+    tmp_path, answer
+):
+    problem = only_problem_in(tmp_path, skill().replace("Answer 2.", answer))
+
+    assert place(problem) == (8, 5)
+    assert problem.suggestion == f'in quotes it is text: "{answer}"'
 
 
 def test_a_key_of_knowledge_in_a_skill_is_named_with_those_there_are(tmp_path):

@@ -63,6 +63,8 @@ class Checker:
                 if place not in told:  # jsonschema tells each missing key by itself
                     self._report_keys(error.instance, error.schema, place)
                 told.add(place)
+            elif error.validator == "uniqueItems":
+                self._report_repetition(error.instance, place)
             elif error.validator == "anyOf" and (meant := _meant_branch(error)):
                 self._report(meant, path)
             else:
@@ -97,6 +99,17 @@ class Checker:
                 expected=f"{key}: {describe_schema(known.get(key, {}))}",
             )
 
+    def _report_repetition(self, values: Sequence[Any], place: NodePath) -> None:
+        second = next(i for i, value in enumerate(values) if values.index(value) < i)
+        first = self.source.at(*place, values.index(values[second]))
+        self.findings.error(
+            self.source.at(*place, second),
+            f"this entry of {place[-1]!r} is written twice",
+            code="repeated-entry",
+            block=self.block,
+            suggestion=f"the first one is on line {first.line}",
+        )
+
     def _report_value(self, error: SchemaError, place: NodePath) -> None:
         value, schema = error.instance, error.schema
         name = next((str(part) for part in reversed(place) if isinstance(part, str)), "this")
@@ -104,21 +117,15 @@ class Checker:
         words = [str(word) for word in words_of(schema)]
         suggestion = did_you_mean(value, words) if isinstance(value, str) else None
         what = f"is {describe_value(value)}"
-        if error.validator == "minItems" and len(value) > 0:
+        if error.validator == "minItems" and value:
             what = f"has only {len(value)} {'entry' if len(value) == 1 else 'entries'}"
-        elif error.validator == "uniqueItems":
-            first, second = _first_equal(value)
-            what, place = (
-                f"has the same entry twice, as {first + 1} and {second + 1}",
-                (*place, second),
-            )
         self.findings.error(
             self.source.at(*place),
             f"{entry}{name!r} {what}",
             code="wrong-value" if fits_type(value, schema) else "wrong-type",
             block=self.block,
             expected=describe_schema(schema),
-            suggestion=suggestion or how_to_mend(value, schema),
+            suggestion=suggestion or how_to_mend(value, schema, self.source.written.get(place)),
         )
 
 
@@ -134,15 +141,6 @@ def _meant_branch(error: SchemaError) -> list[SchemaError]:
     if len(branches) != 1:
         return []
     return [inner for inner in error.context or () if inner.schema_path[0] == branches[0]]
-
-
-def _first_equal(values: Sequence[Any]) -> tuple[int, int]:
-    """Return the indices of the first two entries of a list that are equal."""
-    return next(
-        (values.index(value), index)
-        for index, value in enumerate(values)
-        if values.index(value) < index
-    )
 
 
 def whole_numbers(value: Any, schema: Mapping[str, Any]) -> Any:

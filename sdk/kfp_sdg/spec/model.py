@@ -22,10 +22,12 @@ class SourceMap:
     Attributes:
         root: The position of the document itself.
         nodes: The position of each node by its path; a mapping's entry has the position of its key.
+        written: How numbers and truth values are written, by path: ``010`` is the number 8.
     """
 
     root: Position
     nodes: Mapping[NodePath, Position] = field(default_factory=dict)
+    written: Mapping[NodePath, str] = field(default_factory=dict)
 
     def at(self, *path: str | int) -> Position:
         """Return the position of a node, or of the nearest node around it that exists."""

@@ -62,12 +62,18 @@ def describe_value(value: Any) -> str:
     return "a mapping" if value else "an empty mapping"
 
 
-def how_to_mend(value: Any, schema: Mapping[str, Any]) -> str | None:
-    """Return how to write a value so that it fits a schema, where that is easy to say."""
+def how_to_mend(value: Any, schema: Mapping[str, Any], as_written: str | None = None) -> str | None:
+    """Return how to write a value so that it fits a schema, where that is easy to say.
+
+    Args:
+        value: The value.
+        schema: What it should be.
+        as_written: How a number or truth value is written, where that is known.
+    """
     wanted = type_names(schema)
     numeric = wanted & {"integer", "number"}
     if isinstance(value, (bool, int, float)) and "string" in wanted and not numeric:
-        written = str(value).lower() if isinstance(value, bool) else value
+        written = as_written or (str(value).lower() if isinstance(value, bool) else value)
         return f'in quotes it is text: "{written}"'
     if isinstance(value, str) and "array" in wanted and "string" not in wanted:
         return f"a list is written [{value}]" if len(value) <= LONGEST_SHOWN else None

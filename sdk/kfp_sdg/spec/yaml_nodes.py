@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import yaml
 
 from kfp_sdg.errors import Position, Problem, SpecError
-from kfp_sdg.spec.yaml_scalars import PREFIX, ScalarResolver, tag_error
+from kfp_sdg.spec.yaml_scalars import PREFIX, ProseResolver, ScalarResolver, tag_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,9 @@ def fail(
     raise SpecError(Problem(message, where, None, expected, suggestion, code))
 
 
-def compose(text: str, file: str, *, max_nodes: int, max_depth: int) -> yaml.Node | None:
+def compose(
+    text: str, file: str, *, max_nodes: int, max_depth: int, prose: bool = False
+) -> yaml.Node | None:
     """Return the root node of a YAML text with one document, None for an empty text.
 
     An alias is the very node it refers to, so the result is a graph without cycles.
@@ -43,23 +45,25 @@ def compose(text: str, file: str, *, max_nodes: int, max_depth: int) -> yaml.Nod
         file: The path to show in messages.
         max_nodes: The most nodes, aliases not written out.
         max_depth: The deepest nesting.
+        prose: The document holds texts: ``1e5`` is one.
 
     Raises:
         SpecError: The text is not YAML, or goes beyond a limit.
     """
     try:
-        return _Composer(text, file, max_nodes, max_depth).document()
+        return _Composer(text, file, max_nodes, max_depth, prose).document()
     except yaml.YAMLError as error:
         raise SpecError(_syntax_problem(error, text, file)) from None
 
 
 class _Composer:
-    def __init__(self, text: str, file: str, max_nodes: int, max_depth: int) -> None:
+    def __init__(self, text: str, file: str, max_nodes: int, max_depth: int, prose: bool) -> None:
         self.file = file
         self.room = max_nodes
         self.max_depth = max_depth
         self.events: Iterator[Any] = iter(yaml.parse(text, Loader=LOADER))
-        self.resolver: Any = ScalarResolver()  # PyYAML's stubs leave resolve() untyped
+        # PyYAML's stubs leave resolve() untyped.
+        self.resolver: Any = ProseResolver() if prose else ScalarResolver()
         self.anchors: dict[str, yaml.Node | None] = {}
 
     def document(self) -> yaml.Node | None:

@@ -37,25 +37,37 @@ class ScalarResolver(yaml.resolver.BaseResolver):
     """
 
 
+class ProseResolver(yaml.resolver.BaseResolver):
+    """The same for files that hold texts: ``12e4567`` is text, the beginning of a git commit.
+
+    As for PyYAML, a number with an exponent has a point and a sign.
+    """
+
+
 _FLOAT = (
     r"[-+]?(?:[0-9][0-9_]*)?\.[0-9_]+(?:[eE][-+]?[0-9]+)?"
     r"|[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+"
     r"|[-+]?[0-9][0-9_]*\."
     r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
+_FLOAT_IN_PROSE = (
+    r"[-+]?(?:[0-9][0-9_]*)?\.[0-9_]*(?:[eE][-+][0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
 _INT = r"[-+]?0b[0-1_]+|[-+]?0x[0-9a-fA-F_]+|[-+]?0[0-7_]*|[-+]?[1-9][0-9_]*"
 _BOOL = "yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF"
 
-for _tag, _pattern, _first in (
-    ("bool", _BOOL, "yYnNtTfFoO"),
-    ("float", _FLOAT, "-+0123456789."),
-    ("int", _INT, "-+0123456789"),
-    ("null", "~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("merge", "<<", "<"),
-):
-    ScalarResolver.add_implicit_resolver(
-        PREFIX + _tag, re.compile(rf"(?:{_pattern})\Z"), list(_first)
-    )
+for _resolver, _number in ((ScalarResolver, _FLOAT), (ProseResolver, _FLOAT_IN_PROSE)):
+    for _tag, _pattern, _first in (
+        ("bool", _BOOL, "yYnNtTfFoO"),
+        ("float", _number, "-+0123456789."),
+        ("int", _INT, "-+0123456789"),
+        ("null", "~|null|Null|NULL|", ["~", "n", "N", ""]),
+        ("merge", "<<", "<"),
+    ):
+        _resolver.add_implicit_resolver(
+            PREFIX + _tag, re.compile(rf"(?:{_pattern})\Z"), list(_first)
+        )
 
 _constructor = yaml.constructor.SafeConstructor()
 

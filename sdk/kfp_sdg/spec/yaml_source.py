@@ -80,7 +80,9 @@ class Document:
         return Position(self.source.root.file, row + 1, column + 1)
 
 
-def read_yaml(path: Path, *, kind: str, findings: Findings, file: str | None = None) -> Document:
+def read_yaml(
+    path: Path, *, kind: str, findings: Findings, file: str | None = None, prose: bool = False
+) -> Document:
     """Read a YAML file that holds a mapping.
 
     Args:
@@ -88,6 +90,7 @@ def read_yaml(path: Path, *, kind: str, findings: Findings, file: str | None = N
         kind: What the file is, for messages ("pipeline").
         findings: Takes what is wrong or doubtful but does not stop the reading.
         file: The path to show in messages; ``path`` itself by default.
+        prose: The file holds texts rather than settings: ``1e5`` is text, as for PyYAML.
 
     Returns:
         The document.
@@ -124,10 +127,12 @@ def read_yaml(path: Path, *, kind: str, findings: Findings, file: str | None = N
             code="not-utf8",
             suggestion="save the file in the encoding UTF-8",
         )
-    return parse_yaml(text, file=file, kind=kind, findings=findings)
+    return parse_yaml(text, file=file, kind=kind, findings=findings, prose=prose)
 
 
-def parse_yaml(text: str, *, file: str, kind: str, findings: Findings) -> Document:
+def parse_yaml(
+    text: str, *, file: str, kind: str, findings: Findings, prose: bool = False
+) -> Document:
     """Read YAML text that holds a mapping.
 
     Args:
@@ -135,6 +140,7 @@ def parse_yaml(text: str, *, file: str, kind: str, findings: Findings) -> Docume
         file: The path to show in messages.
         kind: What the text is, for messages ("pipeline").
         findings: Takes what is wrong or doubtful but does not stop the reading.
+        prose: The text holds texts rather than settings: ``1e5`` is one, as for PyYAML.
 
     Returns:
         The document.
@@ -149,7 +155,7 @@ def parse_yaml(text: str, *, file: str, kind: str, findings: Findings) -> Docume
             code="too-large",
             expected=f"at most {MAX_BYTES:,} bytes",
         )
-    root = compose(text, file, max_nodes=MAX_NODES, max_depth=MAX_DEPTH)
+    root = compose(text, file, max_nodes=MAX_NODES, max_depth=MAX_DEPTH, prose=prose)
     if root is None or (isinstance(root, yaml.ScalarNode) and root.value in ("", "~", "null")):
         fail(Position(file), f"this {kind} is empty", code="empty", expected="a mapping")
     if not isinstance(root, yaml.MappingNode):
@@ -162,7 +168,7 @@ def parse_yaml(text: str, *, file: str, kind: str, findings: Findings) -> Docume
         )
     builder = _Builder(file, findings)
     content = builder.value(root, (), depth=0)
-    source = SourceMap(builder.position(root), builder.nodes)
+    source = SourceMap(builder.position(root), builder.nodes, builder.written)
     return Document(content, source, tuple(text.split("\n")), builder.texts)
 
 
@@ -174,6 +180,7 @@ class _Builder:
         self.findings = findings
         self.nodes: dict[NodePath, Position] = {}
         self.texts: dict[NodePath, yaml.ScalarNode] = {}
+        self.written: dict[NodePath, str] = {}
         self._count = 0
 
     def position(self, node: yaml.Node) -> Position:
@@ -210,7 +217,9 @@ class _Builder:
             return None
         if isinstance(value, str):
             self.texts[path] = node
-        elif isinstance(value, bool) and node.value.lower() not in ("true", "false"):
+        elif value is not None:
+            self.written[path] = node.value
+        if isinstance(value, bool) and node.value.lower() not in ("true", "false"):
             self.findings.warn(
                 self.position(node),
                 f"{node.value} without quotes means {str(value).lower()} in YAML",

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import yaml
@@ -18,9 +19,8 @@ from kfp_sdg.errors import Position, SdgError
 from kfp_sdg.spec.yaml_nodes import fail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from kfp_sdg.instructlab.taxonomy.files import QnaFile
     from kfp_sdg.spec.problems import Findings
 
 DEFAULT_RULES = "{extends: relaxed, rules: {line-length: disable}}"
@@ -28,8 +28,10 @@ DEFAULT_RULES = "{extends: relaxed, rules: {line-length: disable}}"
 
 PRESETS = ("default", "relaxed")
 
-_FINDING = re.compile(r":(?P<line>\d+):(?P<column>\d+): \[\w+\] ")
-_MESSAGE = re.compile(r"(?P<message>.*?)(?: \((?P<rule>[a-z-]+)\))?")
+_FINDING = re.compile(
+    r"(?P<file>\d+):(?P<line>\d+):(?P<column>\d+): \[\w+\] (?P<message>.*?)"
+    r"(?: \((?P<rule>[a-z-]+)\))?"
+)
 _FILES_AT_ONCE = 2_000
 """A command line is not endless."""
 
@@ -63,13 +65,13 @@ def lint_rules(yaml_rules: str | os.PathLike[str] | None) -> str:
     return text
 
 
-def lint(files: Sequence[QnaFile], rules: str, findings: Findings) -> None:
-    """Note what yamllint does not like in files; all of it is an error, as for InstructLab.
+def lint(texts: Mapping[str, str], rules: str, findings: Findings) -> None:
+    """Note what yamllint does not like; all of it is an error, as for InstructLab.
 
     A place where something is wrong already is left alone.
 
     Args:
-        files: Files that can be read.
+        texts: The text of each file, by the file's name for messages.
         rules: A configuration for yamllint.
         findings: Takes what is wrong.
 
@@ -78,15 +80,13 @@ def lint(files: Sequence[QnaFile], rules: str, findings: Findings) -> None:
         SdgError: yamllint cannot be run.
     """
     told = {problem.where for problem in findings.errors}
-    shown = {str(file.path.absolute()): file.shown for file in files}
-    for line in _yamllint(list(shown), rules):
-        found = next((f for f in _FINDING.finditer(line) if line[: f.start()] in shown), None)
-        if found is None:  # the rest of a message of several lines
+    shown = list(texts)
+    for line in _yamllint(list(texts.values()), rules):
+        said = _FINDING.fullmatch(line)
+        if said is None:  # the rest of a message of several lines
             continue
-        file = shown[line[: found.start()]]
-        where = Position(file, int(found["line"]), int(found["column"]))
-        said = _MESSAGE.fullmatch(line, found.end())
-        if said and where not in told:
+        where = Position(shown[int(said["file"])], int(said["line"]), int(said["column"]))
+        if where not in told:
             rule = said["rule"] or "syntax"
             findings.error(where, f"{said['message']} (yamllint: {rule})", code=f"yamllint-{rule}")
 
@@ -98,29 +98,39 @@ def _is_mapping(text: str) -> bool:
         return False
 
 
-def _yamllint(paths: Sequence[str], rules: str) -> Iterator[str]:
+def _yamllint(texts: Sequence[str], rules: str) -> Iterator[str]:
+    """Yield what yamllint prints; a text's file is called by its number."""
     # -P: a folder called yamllint in the current folder is not what is meant.
     command = [sys.executable, "-P", "-W", "ignore", "-m", "yamllint", "-f", "parsable"]
     environment = os.environ | {"PYTHONUTF8": "1", "YAMLLINT_FILE_ENCODING": "utf-8"}
-    for start in range(0, len(paths), _FILES_AT_ONCE):
-        some = paths[start : start + _FILES_AT_ONCE]
-        try:
-            result = subprocess.run(  # noqa: S603  our own interpreter, paths are absolute
-                [*command, "-d", rules, *some],
-                check=False,
-                capture_output=True,
-                env=environment,
-            )
-        except (OSError, ValueError) as error:
-            raise SdgError(f"yamllint cannot be run: {error}") from error
-        said = result.stderr.decode("utf-8", "replace").strip()
-        if "invalid config" in said:
-            fail(
-                Position("YAML rules"),
-                f"yamllint does not understand the rules: {said.partition('invalid config: ')[2]}",
-                code="yaml-rules",
-            )
-        if said or result.returncode not in (0, 1, 2):
-            reason = said.splitlines()[-1] if said else f"exit code {result.returncode}"
-            raise SdgError(f"yamllint cannot be run: {reason}")
-        yield from result.stdout.decode("utf-8", "replace").splitlines()
+    with TemporaryDirectory() as folder:
+        for number, text in enumerate(texts):
+            # The line ends of Windows are nobody's mistake, as for InstructLab.
+            lines = text.replace("\r\n", "\n").replace("\r", "\n")
+            Path(folder, str(number)).write_bytes(lines.encode())
+        # The current folder stays: rules may extend a file that is named from there.
+        for start in range(0, len(texts), _FILES_AT_ONCE):
+            numbers = range(start, min(start + _FILES_AT_ONCE, len(texts)))
+            files = [os.path.join(folder, str(number)) for number in numbers]
+            for line in _run([*command, "-d", rules, *files], environment):
+                yield line.removeprefix(os.path.join(folder, ""))
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    try:
+        result = subprocess.run(  # noqa: S603  our own interpreter, our own file names
+            command, check=False, capture_output=True, env=environment
+        )
+    except (OSError, ValueError) as error:
+        raise SdgError(f"yamllint cannot be run: {error}") from error
+    said = result.stderr.decode("utf-8", "replace").strip()
+    if "invalid config" in said:
+        fail(
+            Position("YAML rules"),
+            f"yamllint does not understand the rules: {said.partition('invalid config: ')[2]}",
+            code="yaml-rules",
+        )
+    if said or result.returncode not in (0, 1, 2):
+        reason = said.splitlines()[-1] if said else f"exit code {result.returncode}"
+        raise SdgError(f"yamllint cannot be run: {reason}")
+    return result.stdout.decode("utf-8", "replace").splitlines()

@@ -34,11 +34,13 @@ class ReadFile:
     Attributes:
         file: The file.
         version: The version of its schema; None where it could not be read.
+        text: Its text; "" where it could not be read.
         leaf: What it says; None where something is wrong in it.
     """
 
     file: QnaFile
     version: int | None = None
+    text: str = ""
     leaf: Leaf | None = None
 
 
@@ -51,7 +53,7 @@ def read_qna(file: QnaFile, findings: Findings) -> ReadFile:
     """
     before = len(findings.errors)
     try:
-        document = read_yaml(file.path, kind=KIND, findings=findings, file=file.shown)
+        document = read_yaml(file.path, kind=KIND, findings=findings, file=file.shown, prose=True)
     except SpecError as error:
         findings.errors += error.problems
         return ReadFile(file)
@@ -65,10 +67,11 @@ def read_qna(file: QnaFile, findings: Findings) -> ReadFile:
         _check_texts(document, findings)
         _check_patterns(document, findings)
         _warn_of_repeated_questions(document, findings)
+    text = "\n".join(document.lines)
     if len(findings.errors) > before:
-        return ReadFile(file, version)
+        return ReadFile(file, version, text)
     path = file.leaf if file.folder in FOLDERS else f"{name}/{file.leaf}"
-    return ReadFile(file, version, _leaf(path, file.shown, version, document.content))
+    return ReadFile(file, version, text, _leaf(path, file.shown, version, document.content))
 
 
 def _version(document: Document, findings: Findings) -> int | None:

@@ -70,8 +70,8 @@ def read_taxonomy(
     findings = Findings()
     files = _files(Path(folder), base, findings)
     read = [read_qna(file, findings) for file in files]
-    lint([r.file for r in read if r.version is not None and r.version >= LINTED_FROM],
-         rules, findings)  # fmt: skip
+    texts = {r.file.shown: r.text for r in read if (r.version or 0) >= LINTED_FROM}
+    lint(texts, rules, findings)
     leaves = [r.leaf for r in read if r.leaf is not None]
     _check_names(leaves, findings)
     for warning in findings.warnings:
