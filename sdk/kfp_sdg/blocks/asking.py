@@ -107,7 +107,7 @@ class AskingBlock(Block):
         """
         super().__init__(ctx, pipe, block_name)
         self.model_id = model_id
-        self.scope = block_name
+        self.scope = ctx.scope(block_name)
         try:
             self.generation = Generation.read(gen_kwargs, max_num_tokens=ctx.max_num_tokens)
         except (TypeError, ValueError) as error:

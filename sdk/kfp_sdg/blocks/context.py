@@ -25,6 +25,8 @@ class PipelineContext:
         max_rejected: How many rows a block may reject before the run is stopped: a share of the
             rows it works on ("5%", but never fewer than 20 rows) or a number ("50"); "100%" never
             stops.
+        part: Which part of a larger run this is ("knowledge"); "" for a whole one. Blocks of the
+            same name in two parts do not share answers in the journal.
     """
 
     teachers: TeacherPool | None = None
@@ -34,3 +36,8 @@ class PipelineContext:
     max_num_tokens: int = 4096
     constrain: bool = False
     max_rejected: str = "5%"
+    part: str = ""
+
+    def scope(self, block_name: str) -> str:
+        """Return who asks, for the requests of a block."""
+        return f"{self.part}/{block_name}" if self.part else block_name

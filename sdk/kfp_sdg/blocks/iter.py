@@ -47,7 +47,7 @@ class IterBlock(Block):
             raise self.error(f"num_iters is {num_iters!r}; expected a whole number from 0")
         self.num_iters = int(num_iters)
         self.inner = make_block(ctx, pipe, block_name, block_type, config)
-        self.scope = block_name
+        self.scope = ctx.scope(block_name)
 
     @property
     def model(self) -> str | None:

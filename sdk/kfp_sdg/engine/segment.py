@@ -221,6 +221,5 @@ def _open(stage: Stage, exchange: Exchange) -> Stream:
     """Begin a block's stream."""
     if stage.statistics is None:
         return ColumnStream(stage.block_spec, stage.block, stage)
-    return open_asking(
-        stage.block, stage, exchange, scope=stage.block.block_name, statistics=stage.statistics
-    )
+    scope = stage.block.ctx.scope(stage.block.block_name)
+    return open_asking(stage.block, stage, exchange, scope=scope, statistics=stage.statistics)

@@ -1,0 +1,180 @@
+"""What each leaf gave, and where it gave nothing, why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kfp_sdg.errors import SdgError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from kfp_sdg.instructlab.generate import Generated
+    from kfp_sdg.instructlab.leaf_books import LeafBooks
+    from kfp_sdg.instructlab.model import LeafKind
+    from kfp_sdg.storage import HistoryEntry
+
+FILTERED = "filtered"
+DUPLICATES = "duplicates"
+
+_MOST_LOSSES = 4
+"""So many losses are named in one sentence, the largest ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Rows of a leaf that did not come through.
+
+    Attributes:
+        where: The block that they did not come through; "post-processing" for rows that no
+            training row could be made of.
+        reason: ``FILTERED``, ``DUPLICATES``, or the reason that they were rejected for.
+        rows: How many.
+        kind: The kind of the rows; None where it is not told apart.
+    """
+
+    where: str
+    reason: str
+    rows: int
+    kind: LeafKind | None = None
+
+    def __str__(self) -> str:
+        """Return the loss as a phrase."""
+        if self.reason in (FILTERED, DUPLICATES):
+            return f"{self.rows:,} {self.reason} at {self.where}"
+        return f"{self.rows:,} rejected at {self.where} ({self.reason})"
+
+
+@dataclass(frozen=True, slots=True)
+class LeafOutcome:
+    """What one leaf gave.
+
+    Attributes:
+        leaf: The leaf's name.
+        kinds: What its rows are for.
+        seeds: The rows that it was generated from.
+        generated: The rows that came through.
+        losses: Those that did not, in the order of the blocks, those of post-processing last.
+        used: Generated rows that training rows were made of; None before post-processing.
+        questions: Questions to test with; None without an evaluation.
+    """
+
+    leaf: str
+    kinds: tuple[LeafKind, ...]
+    seeds: int
+    generated: int
+    losses: tuple[Loss, ...] = ()
+    used: int | None = None
+    questions: int | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing came of it."""
+        return not (self.generated if self.used is None else self.used)
+
+    @property
+    def rejected(self) -> int:
+        """Rows that could not be used."""
+        return sum(x.rows for x in self.losses if x.reason not in (FILTERED, DUPLICATES))
+
+    @property
+    def why(self) -> str:
+        """The largest losses, as a phrase."""
+        largest = sorted(self.losses, key=lambda loss: -loss.rows)
+        named = ", ".join(str(loss) for loss in largest[:_MOST_LOSSES])
+        return named + (", …" if len(largest) > _MOST_LOSSES else "")
+
+
+class EmptyLeafError(SdgError):
+    """Nothing came of some leaves.
+
+    Attributes:
+        outcomes: What all leaves gave.
+    """
+
+    def __init__(self, outcomes: Sequence[LeafOutcome]) -> None:
+        self.outcomes = tuple(outcomes)
+        empty = [outcome for outcome in outcomes if outcome.is_empty]
+        lines = (
+            f"  {o.leaf}: {o.seeds:,} seed row{'' if o.seeds == 1 else 's'}; "
+            f"{o.why or 'no row was lost, none was made'}"
+            for o in empty
+        )
+        super().__init__(
+            f"nothing came of {len(empty)} of {len(outcomes)} leaves:\n" + "\n".join(lines)
+        )
+
+
+def losses(history: Iterable[HistoryEntry], leaf: str, kind: LeafKind) -> Iterator[Loss]:
+    """Yield the losses of a leaf in a pipeline.
+
+    Args:
+        history: The books of the pipeline's blocks.
+        leaf: The leaf's name.
+        kind: The kind of the rows.
+    """
+    for entry in history:
+        books = entry.groups.get(leaf)
+        if books is None:
+            continue
+        counts = {FILTERED: books.filtered, DUPLICATES: books.duplicates}
+        for reason, rows in (*counts.items(), *books.rejected_by_reason.items()):
+            if rows:
+                yield Loss(entry.block, reason, rows, kind)
+
+
+def leaf_outcomes(
+    generated: Generated,
+    training: Iterable[LeafBooks] | None = None,
+    evaluation: Iterable[LeafBooks] | None = None,
+) -> tuple[LeafOutcome, ...]:
+    """Return what each leaf gave.
+
+    Args:
+        generated: What came of the pipelines.
+        training: What post-processing made of it; None before that.
+        evaluation: The questions to test with; None without an evaluation.
+
+    Returns:
+        One outcome for each leaf that there were rows of, sorted by name.
+    """
+    used = None if training is None else {books.leaf: books for books in training}
+    asked = None if evaluation is None else {books.leaf: books.used for books in evaluation}
+    return tuple(
+        _outcome(generated, leaf, used, (asked or {}).get(leaf)) for leaf in generated.leaves
+    )
+
+
+def require_rows(outcomes: Sequence[LeafOutcome]) -> None:
+    """Refuse a result that has nothing of a leaf.
+
+    Raises:
+        EmptyLeafError: Nothing came of some leaves; it says why.
+    """
+    if any(outcome.is_empty for outcome in outcomes):
+        raise EmptyLeafError(outcomes)
+
+
+def _outcome(
+    generated: Generated, leaf: str, used: dict[str, LeafBooks] | None, questions: int | None
+) -> LeafOutcome:
+    kinds = tuple(kind for kind, leaves in generated.seeds.items() if leaf in leaves)
+    lost = [
+        loss
+        for kind in kinds
+        if kind in generated.results
+        for loss in losses(generated.results[kind].history, leaf, kind)
+    ]
+    books = (used or {}).get(leaf)
+    if books is not None:
+        lost += [Loss("post-processing", *reason) for reason in books.rejected_by_reason.items()]
+    return LeafOutcome(
+        leaf=leaf,
+        kinds=kinds,
+        seeds=sum(generated.seeds[kind][leaf] for kind in kinds),
+        generated=generated.leaf_rows(leaf).num_rows,
+        losses=tuple(lost),
+        used=None if used is None else (books.used if books else 0),
+        questions=questions,
+    )
