@@ -43,14 +43,28 @@ def test_a_mix_is_written_and_its_table_adds_up(
     printed = capsys.readouterr()
     lines = [line.split() for line in printed.out.splitlines() if line.strip()]
     assert lines[0] == ["dataset", "rows", "sampling", "size", "sampled"]
-    assert ["sets/many.jsonl", "4,000", "0.25", "1,000"] in lines
-    assert ["few.jsonl", "2", "5", "5"] in lines
+    assert lines[2:6] == [
+        ["sets/"],
+        ["many.jsonl", "4,000", "0.25", "1,000"],
+        ["./"],
+        ["few.jsonl", "2", "5", "5"],
+    ]
     assert ["total", "4,002", "1,005"] in lines
     assert printed.out.endswith("\nnew/mix.jsonl: 1,005 rows\n")
     assert printed.err == ""
     rows = read_lines(folder / "new" / "mix.jsonl")
     assert len(rows) == 1005
     assert rows[0]["messages"][0] == {"content": "From the recipe.", "role": "system"}
+
+
+def test_the_datasets_of_a_folder_stand_below_its_name(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_lines(folder / "sets" / "more.jsonl", [training_row(1)])
+    (folder / "recipe.yaml").write_text(RECIPE.replace("few.jsonl", "sets/more.jsonl"))
+    assert main(["mix", "recipe.yaml", "-o", "mix.jsonl"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert names[2:5] == ["sets/", "many.jsonl", "more.jsonl"]
 
 
 def test_system_prompt_seed_and_input_root_are_obeyed(folder: Path) -> None:

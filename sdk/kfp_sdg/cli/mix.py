@@ -71,7 +71,7 @@ def mix_command(
 
 
 def _table(mixed: Mixed) -> Table:
-    """Return the table of a mix: a line per dataset, and the sums."""
+    """Return the table of a mix: a line per dataset below its folder, and the sums."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -88,9 +88,14 @@ def _table(mixed: Mixed) -> Table:
     ]
     for title, footer in columns:
         table.add_column(title, footer, justify="right", no_wrap=True, footer_style="bold")
+    above = None
     for dataset in datasets:
+        folder, _, name = dataset.path.rpartition("/")
+        if folder != above:  # said once, as names alone are long enough
+            table.add_row(Text(f"{folder or '.'}/", style="dim"))
+            above = folder
         table.add_row(
-            Text(dataset.path),
+            Text(f"  {name}"),
             f"{dataset.rows:,}",
             *([f"{dataset.empty:,}" if dataset.empty else "-"] if empty else []),
             str(dataset.sampling_size),
