@@ -308,6 +308,14 @@ class TestDefaultRecipes:
         # a leaf of two rows
         assert self.skills(tmp_path, rows, size)[1]["sampling_size"] == expected
 
+    def test_how_much_of_the_default_skills_is_mixed_can_be_chosen(self, tmp_path: Path) -> None:
+        site = self.install(tmp_path, 1000, 1.0)
+        leaves = {BIRDS: [knowledge(0)]}
+        done = process(tmp_path, leaves, recipe_folders=[site], precomputed_sampling_size=0.1)
+        recipe = yaml.safe_load(done.recipes["skills"].read_text())
+        assert [entry["sampling_size"] for entry in recipe["datasets"]] == [0.1, 3]
+        assert write_mixes(tmp_path, SUFFIX)["skills"].rows == 103
+
     def test_a_default_dataset_that_is_missing_is_told_before_anything_is_written(
         self, tmp_path: Path
     ) -> None:

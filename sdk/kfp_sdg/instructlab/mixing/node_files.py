@@ -46,6 +46,9 @@ class NodeFiles:
         chosen = settings.recipe_folders
         folders = data_folders() if chosen is None else chosen
         installed = {kind: default_recipe(kind, folders) for kind in KINDS}
+        if settings.precomputed_sampling_size is not None:
+            size = settings.precomputed_sampling_size
+            installed[SKILLS] = installed[SKILLS].with_sampling_size(size)
         self.recipes = {
             kind: Recipe(recipe.datasets, settings.system_prompt, folder)
             for kind, recipe in installed.items()

@@ -74,6 +74,13 @@ class Recipe:
             self, datasets=(*self.datasets, RecipeDataset(path, sampling_size))
         )
 
+    def with_sampling_size(self, sampling_size: int | float) -> Recipe:
+        """Return the recipe with one sampling size for all its datasets."""
+        datasets = (
+            dataclasses.replace(dataset, sampling_size=sampling_size) for dataset in self.datasets
+        )
+        return dataclasses.replace(self, datasets=tuple(datasets))
+
     def to_yaml(self) -> str:
         """Return the recipe as the text of its file."""
         import yaml

@@ -31,6 +31,8 @@ class TrainingSettings:
             knowledge pipeline has them (``PipelineSpec.auxiliary_instructions``).
         skills_sampling_size: How much of each skill leaf goes into the mix: an int is a count, a
             float a ratio.
+        precomputed_sampling_size: How much of each dataset of the default skills recipe goes into
+            the mix; what that recipe says where not given.
         seed: The seed of what is chosen by chance.
         recipe_folders: The folders that ``default_data_recipes`` is looked for in; those of the
             user and of the system where not given.
@@ -39,5 +41,6 @@ class TrainingSettings:
     system_prompt: str = DEFAULT_SYSTEM_PROMPT
     auxiliary_instructions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     skills_sampling_size: int | float = SKILLS_SAMPLING_SIZE
+    precomputed_sampling_size: int | float | None = None
     seed: int = DEFAULT_SEED
     recipe_folders: Sequence[Path] | None = None
