@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import yaml
 
 from kfp_sdg.cli.__main__ import main
 from kfp_sdg.compiler import compile_pipeline
-from kfp_sdg.pipelines import shipped
+from kfp_sdg.pipelines import SHIPPED_FOLDER, shipped
 from kfp_sdg.spec import load_pipeline
 
 if TYPE_CHECKING:
@@ -43,6 +44,39 @@ def test_resources_are_written_for_a_namespace(
     assert [resource["kind"] for resource in resources] == ["Pipeline", "PipelineVersion"]
     assert {resource["metadata"]["namespace"] for resource in resources} == {"team-a"}
     assert f"kubectl apply --server-side -f {output}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("of_ones_own", [False, True])
+def test_a_folder_of_pipelines_becomes_the_whole_workflow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], of_ones_own: bool
+) -> None:
+    name, output = "instructlab/simple", tmp_path / "workflow.yaml"
+    if of_ones_own:
+        shutil.copytree(SHIPPED_FOLDER / "instructlab", tmp_path / "instructlab")
+        name = str(tmp_path / "instructlab" / "simple")
+    assert main(["compile", name, "-o", str(output)]) == 0
+    package = next(yaml.safe_load_all(output.read_text(encoding="utf-8")))
+    expected = "simple" if of_ones_own else "instructlab-simple"
+    assert package["pipelineInfo"]["name"] == expected
+    assert set(package["root"]["dag"]["tasks"]) >= {"preprocess", "knowledge", "postprocess"}
+    printed = capsys.readouterr()
+    assert f"{output}: the workflow of {name}, 3 blocks" in printed.out
+    assert printed.err == ""
+
+
+def test_a_workflow_can_be_resources_too(tmp_path: Path) -> None:
+    output = tmp_path / "workflow.yaml"
+    assert main(["compile", "simple", "-o", str(output), "--format", "crd", "--name", "Mine"]) == 0
+    resources = list(yaml.safe_load_all(output.read_text(encoding="utf-8")))
+    assert [r["kind"] for r in resources] == ["Pipeline", "PipelineVersion"]
+    assert resources[0]["metadata"]["name"] == "mine"
+
+
+def test_a_folder_without_pipelines_names_the_files_that_are_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compile", str(tmp_path), "-o", str(tmp_path / "x.yaml")]) == 2
+    assert "knowledge.yaml, freeform_skills.yaml, grounded_skills.yaml" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("namespace", ["Team A", "-a", "a-", "a.b", "a" * 64])

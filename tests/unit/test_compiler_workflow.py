@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,20 +14,23 @@ import pytest
 from compiling import column_filter, documents, llm, pipeline
 from kfp_sdg.compiler import compile_workflow
 from kfp_sdg.errors import SpecError
-from kfp_sdg.instructlab.model import LeafKind
+from kfp_sdg.instructlab.pipeline_set import PipelineSet
 from kfp_sdg.spec.model import PipelineSpec
 
 if TYPE_CHECKING:
     from kfp_sdg.compiler import CompiledWorkflow
 
 ASKS = pipeline(llm("gen q", gen_kwargs={"n": "scaled"}), column_filter())
-NAMES = ("knowledge", "freeform-skills", "grounded-skills", "evaluation")
+KINDS = ("knowledge", "freeform-skills", "grounded-skills")
+NAMES = (*KINDS, "evaluation")
 
 
-def workflow(name: str = "My Workflow", **changes: PipelineSpec) -> CompiledWorkflow:
+def workflow(
+    name: str | None = "My Workflow", **pipelines: PipelineSpec | None
+) -> CompiledWorkflow:
     """Compile a workflow in which all pipelines are the same but for those that are given."""
-    pipelines = {kind: changes.get(kind.name.lower(), ASKS) for kind in LeafKind}
-    return compile_workflow(pipelines, changes.get("evaluation", ASKS), name=name)
+    everything = {"knowledge": ASKS, "freeform": ASKS, "grounded": ASKS, **pipelines}
+    return compile_workflow(PipelineSet("mine", Path("here/mine"), **everything), name=name)
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +81,27 @@ def test_a_taxonomy_goes_through_the_pipelines_of_its_kinds_to_training_data(pac
 
 
 def test_each_block_is_a_task_of_its_own_inside_the_pipeline_of_its_kind(package: Any) -> None:
-    for name in NAMES:
+    for name in KINDS:
         assert set(tasks_in(package, f"comp-{name}")) == {"gen-q", "keep", "no-rows"}
-    assert workflow().pipelines == {name: {"gen q": "gen-q", "keep": "keep"} for name in NAMES}
+    assert set(tasks_in(package, "comp-evaluation")) == {"gen-mmlu-knowledge", "no-rows"}
+    assert workflow().pipelines == {
+        **{name: {"gen q": "gen-q", "keep": "keep"} for name in KINDS},
+        "evaluation": {"gen_mmlu_knowledge": "gen-mmlu-knowledge"},
+    }
+
+
+def test_a_kind_without_a_pipeline_has_a_task_that_gives_nothing_and_its_leaves_are_refused() -> (
+    None
+):
+    package = documents(workflow(knowledge=None))[0]
+    tasks = package["root"]["dag"]["tasks"]
+    images = package["deploymentSpec"]["executors"]
+    for name in ("knowledge", "evaluation"):
+        component = package["components"][tasks[name]["componentRef"]["name"]]
+        container = images[component["executorLabel"]]["container"]
+        assert container["args"][-1] == "empty"
+    given = tasks["preprocess"]["inputs"]["parameters"]["kinds"]["runtimeValue"]["constant"]
+    assert json.loads(given) == ["freeform_skill", "grounded_skill"]
 
 
 def test_the_pipelines_do_not_wait_for_each_other(package: Any) -> None:
@@ -103,9 +125,9 @@ def test_the_form_asks_for_the_taxonomy_and_the_teacher_and_describes_every_fiel
 
 def test_pipelines_that_ask_no_teacher_need_none_in_the_form() -> None:
     plain = pipeline(column_filter())
-    asking_none = {kind.name.lower(): plain for kind in LeafKind}
-    form = documents(workflow(evaluation=plain, **asking_none))[0]["root"]["inputDefinitions"]
-    assert not {name for name in form["parameters"] if "teacher" in name or "model" in name}
+    package = documents(workflow(knowledge=None, freeform=plain, grounded=plain))[0]
+    form = package["root"]["inputDefinitions"]["parameters"]
+    assert not {name for name in form if "teacher" in name or "model" in name}
 
 
 def test_secrets_come_as_files_from_names_that_the_form_gives_and_may_be_missing() -> None:
@@ -116,7 +138,7 @@ def test_secrets_come_as_files_from_names_that_the_form_gives_and_may_be_missing
     assert volume["secretNameParameter"] == {"componentInputParameter": "git_secret"}
     environment = package["deploymentSpec"]["executors"]["exec-preprocess"]["container"]["env"]
     assert environment == [{"name": "KFP_SDG_GIT_TOKEN_FILE", "value": volume["mountPath"]}]
-    asking = {name for name in executors if name.startswith("exec-gen-q")}
+    asking = {name for name in executors if name.startswith("exec-gen")}
     assert len(asking) == 4
     assert all(executors[name]["secretAsVolume"][0]["optional"] for name in asking)
 
@@ -149,6 +171,10 @@ def test_no_template_reaches_the_workflow_engine() -> None:
         assert "}}" not in text.replace("'{{$}}'", "")
 
 
+def test_a_workflow_is_called_like_the_folder_of_its_pipelines() -> None:
+    assert workflow(name=None).name == "mine"
+
+
 def test_a_workflow_may_be_called_like_one_of_its_pipelines() -> None:
     from kfp.components import load_component_from_text
 
@@ -175,7 +201,7 @@ def test_a_pipeline_without_blocks_is_refused() -> None:
 def test_too_many_tasks_together_are_warned_of() -> None:
     many = pipeline(*(column_filter(f"keep {i}") for i in range(40)))
     (warning,) = workflow(knowledge=many, freeform=many, grounded=many).warnings
-    assert "128" in warning.message
+    assert "123" in warning.message
 
 
 COMPILE_AND_PRINT = """

@@ -137,7 +137,7 @@ def test_everything_that_is_wrong_in_a_taxonomy_is_printed_with_its_line(
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ({"scale_factors": "7"}, "scale_factors: is no object"),
+        ({"scale_factors": "7"}, "scale_factors: is not what it should be: 7"),
         ({"scale_factors": "{"}, "scale_factors: is not JSON"),
         ({"scale_factors": '{"x": 1}'}, "there is no such leaf"),
         ({"taxonomy_branch": "mian"}, "has no branch, tag or commit 'mian'"),
@@ -152,6 +152,15 @@ def test_what_cannot_be_is_an_error(
 ) -> None:
     repository(taxonomy, {})
     assert message in error_of(capsys, tmp_path, taxonomy, **inputs)
+
+
+def test_leaves_that_no_pipeline_is_there_for_are_named(
+    taxonomy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = error_of(capsys, tmp_path, taxonomy, kinds='["freeform_skill", "grounded_skill"]')
+    assert f"{taxonomy}/{BIRD_LEAF}/qna.yaml" in error
+    assert "no pipeline for leaves of the kind knowledge" in error
+    assert SKILL not in error
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ def preprocess(
     chunk_word_count: int = 1000,
     server_ctx_size: int = 4096,
     scale_factors: str = "{}",
+    kinds: str = '["knowledge", "freeform_skill", "grounded_skill"]',
 ):
     """Turn a taxonomy and its documents into rows for the pipelines.
 
@@ -51,6 +52,7 @@ def preprocess(
         chunk_word_count: Most words in a piece of a document.
         server_ctx_size: Context of the teacher in tokens, which prompt, piece and answer share.
         scale_factors: JSON object from leaf or pattern to how much each of its rows is to give.
+        kinds: JSON list of the kinds of leaves that there are pipelines for; others are an error.
     """
     inputs = dict(locals())
     from kfp_sdg.runtime.taxonomy import preprocess_taxonomy

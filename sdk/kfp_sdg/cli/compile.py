@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kfp_sdg.cli.debug import DebugOption
 from kfp_sdg.cli.numbers import blocks_phrase
-from kfp_sdg.cli.options import (
-    ConfigRootOption,
-    PipelineArgument,
-    PluginOption,
-)
-from kfp_sdg.cli.pipeline_file import PipelineSource
+from kfp_sdg.cli.options import ConfigRootOption, PluginOption
+from kfp_sdg.cli.pipeline_file import PipelineSource, is_set
 from kfp_sdg.errors import SpecError, StorageError
+
+if TYPE_CHECKING:
+    from kfp_sdg.compiler.package import CompiledGraph
+    from kfp_sdg.spec import PipelineSpec
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """A label of RFC 1123, as Kubernetes has it."""
@@ -31,7 +31,16 @@ class PackageFormat(StrEnum):
 
 
 def compile_command(
-    pipeline: PipelineArgument,
+    pipeline: Annotated[
+        str,
+        typer.Argument(
+            metavar="PIPELINE",
+            help="A pipeline's YAML file, or a shipped one such as instructlab/full/knowledge. Or "
+            "a folder with knowledge.yaml, freeform_skills.yaml and grounded_skills.yaml, or a "
+            "shipped one such as instructlab/full: the whole way from a taxonomy to training data.",
+            show_default=False,
+        ),
+    ],
     output: Annotated[
         Path,
         typer.Option(
@@ -48,7 +57,7 @@ def compile_command(
     ] = PackageFormat.IR,
     name: Annotated[
         str | None,
-        typer.Option(help="The pipeline's name; the file's name where not given."),
+        typer.Option(help="The pipeline's name; that of the file or folder where not given."),
     ] = None,
     description: Annotated[
         str | None, typer.Option(help="What the dashboard says about the pipeline.")
@@ -62,12 +71,15 @@ def compile_command(
 ) -> None:
     """Compile a pipeline for Kubeflow Pipelines: one task per block, prompts included.
 
-    The same pipeline and options always give the same bytes.
+    A folder of pipelines becomes the whole workflow: a task that reads a taxonomy, a pipeline for
+    each kind of leaf, a task that writes training data.
+    The same pipelines and options always give the same bytes.
 
     Example: `kfp-sdg compile instructlab/full/knowledge -o knowledge.yaml`
+
+    Example: `kfp-sdg compile instructlab/full -o instructlab.yaml`
     """
     from kfp_sdg.cli.notices import show_warnings
-    from kfp_sdg.compiler import compile_pipeline
 
     if namespace and package_format is PackageFormat.IR:
         raise typer.BadParameter(
@@ -79,8 +91,8 @@ def compile_command(
             "dashes, with no dash at either end",
             param_hint="--namespace",
         )
-    spec = PipelineSource(config_root or (), plugin or ()).load(pipeline)
-    compiled = compile_pipeline(spec, name=name, description=description, plugins=plugin or ())
+    source = PipelineSource(config_root or (), plugin or ())
+    compiled, specs = _compiled(pipeline, source, name, description)
     text = compiled.to_yaml(package_format.value, namespace=namespace)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -89,9 +101,34 @@ def compile_command(
         failure = StorageError(f"cannot write {output}: {error.strerror or error}")
         failure.exit_code = SpecError.exit_code
         raise failure from error
-    show_warnings([*spec.warnings, *compiled.warnings])
-    typer.echo(f"{output}: {pipeline}, {blocks_phrase(len(spec.blocks))}")
+    show_warnings([*(w for spec in specs for w in spec.warnings), *compiled.warnings])
+    whole = "the workflow of " if is_set(pipeline) else ""
+    blocks = blocks_phrase(sum(len(spec.blocks) for spec in specs))
+    typer.echo(f"{output}: {whole}{pipeline}, {blocks}")
     if package_format is PackageFormat.CRD:
         typer.echo(f"Apply it with: kubectl apply --server-side -f {output}")
     else:
         typer.echo("Upload it in the dashboard under Pipelines, or with the KFP client.")
+
+
+def _compiled(
+    pipeline: str, source: PipelineSource, name: str | None, description: str | None
+) -> tuple[CompiledGraph, list[PipelineSpec]]:
+    """Compile a pipeline or a workflow; return it and the pipelines that it is made of."""
+    from kfp_sdg.compiler import compile_pipeline, compile_workflow
+
+    if not is_set(pipeline):
+        spec = source.load(pipeline)
+        return (
+            compile_pipeline(spec, name=name, description=description, plugins=source.plugins),
+            [spec],
+        )
+    found = source.load_set(pipeline)
+    compiled = compile_workflow(
+        found,
+        name=name or (pipeline if not Path(pipeline).is_dir() else None),
+        description=description,
+        plugins=source.plugins,
+    )
+    specs = [found.knowledge, found.freeform, found.grounded]
+    return compiled, [spec for spec in specs if spec is not None]

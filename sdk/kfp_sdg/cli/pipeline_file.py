@@ -14,6 +14,7 @@ from kfp_sdg.errors import BlockError, Position, Problem, SpecError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kfp_sdg.instructlab.pipeline_set import PipelineSet
     from kfp_sdg.spec import PipelineSpec
 
 
@@ -50,6 +51,21 @@ class PipelineSource:
         check_settings(spec)
         return spec
 
+    def load_set(self, name: str) -> PipelineSet:
+        """Load the pipelines of a taxonomy's kinds, plugins first.
+
+        Args:
+            name: A folder, or the name of a shipped set.
+
+        Raises:
+            SpecError: There are no pipelines, or they have problems.
+            typer.BadParameter: A plugin cannot be imported.
+        """
+        from kfp_sdg.instructlab.pipeline_set import find_pipelines
+
+        self.load_plugins()
+        return find_pipelines(_shipped_sets().get(name, name), config_roots=self.config_roots)
+
     def load_plugins(self) -> None:
         """Import the plugins; modules in the current folder are found, as by ``python -m``.
 
@@ -64,6 +80,17 @@ class PipelineSource:
             load_plugins(self.plugins)
         except BlockError as error:
             raise typer.BadParameter(error.message, param_hint="--plugin") from error
+
+
+def is_set(pipeline: str) -> bool:
+    """Tell whether what was typed as PIPELINE is a folder or a shipped set of pipelines."""
+    from kfp_sdg.instructlab.pipeline_set import ALIASES
+    from kfp_sdg.pipelines import shipped_names
+
+    path = Path(pipeline)
+    if path.is_file() or pipeline in shipped_names():
+        return False
+    return path.is_dir() or pipeline in ALIASES or pipeline in _shipped_sets()
 
 
 def find_pipeline(pipeline: str) -> Path:
@@ -90,6 +117,15 @@ def find_pipeline(pipeline: str) -> Path:
     else:
         problem = _not_found(pipeline, shipped_names())
     raise SpecError(problem)
+
+
+def _shipped_sets() -> dict[str, str]:
+    """Return the folders of the shipped sets by the names that their pipelines begin with."""
+    from kfp_sdg.instructlab.pipeline_set import ALIASES
+    from kfp_sdg.pipelines import SHIPPED_FOLDER
+
+    folder = SHIPPED_FOLDER / "instructlab"
+    return {f"instructlab/{alias}": str(folder / alias) for alias in ALIASES}
 
 
 def _not_found(pipeline: str, shipped_names: Sequence[str]) -> Problem:

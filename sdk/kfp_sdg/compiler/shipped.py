@@ -11,6 +11,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from kfp_sdg.compiler.graph import compile_pipeline
+from kfp_sdg.compiler.workflow import compile_workflow
+from kfp_sdg.instructlab.pipeline_set import find_pipelines
 from kfp_sdg.pipelines import SHIPPED_FOLDER, shipped, shipped_names
 from kfp_sdg.spec import load_pipeline
 
@@ -21,12 +23,16 @@ COMPILED_FOLDER: Path = SHIPPED_FOLDER / "compiled"
 _NEED_A_PLUGIN = frozenset({"examples/custom_block/pipeline"})
 """Pipelines with block types that no image of ours knows."""
 
+_WORKFLOW = "instructlab"
+_WORKFLOWS_PIPELINES = "full"
+"""The set of pipelines that the shipped package of the whole workflow is made of."""
+
 _SDK_VERSION = re.compile(r"^sdkVersion: .*\n", re.MULTILINE)
 
 
 def compiled_names() -> list[str]:
-    """Return the names of the shipped pipelines that have a package."""
-    return [name for name in shipped_names() if name not in _NEED_A_PLUGIN]
+    """Return the names of the shipped pipelines that have a package, and of the workflow."""
+    return [_WORKFLOW, *(name for name in shipped_names() if name not in _NEED_A_PLUGIN)]
 
 
 def compiled_file(name: str) -> Path:
@@ -44,6 +50,9 @@ def compiled_text(name: str) -> str:
     Args:
         name: One of ``compiled_names()``; it is the pipeline's name at KFP too.
     """
+    if name == _WORKFLOW:
+        pipelines = find_pipelines(str(SHIPPED_FOLDER / _WORKFLOW / _WORKFLOWS_PIPELINES))
+        return compile_workflow(pipelines, name=name).to_yaml()
     return compile_pipeline(load_pipeline(shipped(name)), name=name).to_yaml()
 
 

@@ -7,17 +7,18 @@ data of what they generate. A pipeline that no rows came for is skipped.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfp_sdg.compiler.branch import Branch
 from kfp_sdg.compiler.chain import mount_secret, too_many_tasks
 from kfp_sdg.compiler.function import PipelineFunction
-from kfp_sdg.compiler.library import POSTPROCESS, PREPROCESS, ComponentLibrary
+from kfp_sdg.compiler.library import EMPTY, POSTPROCESS, PREPROCESS, ComponentLibrary
 from kfp_sdg.compiler.names import pipeline_name, unique_name, without_templates
 from kfp_sdg.compiler.package import CompiledWorkflow
 from kfp_sdg.compiler.workflow_parameters import GIT_SECRET, workflow_parameters
 from kfp_sdg.errors import Position
 from kfp_sdg.instructlab.model import LeafKind
+from kfp_sdg.instructlab.pipeline_set import evaluation_pipeline
 from kfp_sdg.runtime.encoding import dump_json
 from kfp_sdg.runtime.git_access import SECRET_VARIABLE
 
@@ -26,22 +27,33 @@ if TYPE_CHECKING:
 
     from kfp.dsl import PipelineTask
 
+    from kfp_sdg.instructlab.pipeline_set import PipelineSet
     from kfp_sdg.spec import PipelineSpec
 
 GIT_SECRET_FOLDER = "/var/run/secrets/kfp-sdg/git"  # noqa: S105 - a place, not a secret
 """Where the task that reads repositories finds their Secret: one file per key."""
 
-_NAMES = {
-    LeafKind.KNOWLEDGE: "knowledge",
-    LeafKind.FREEFORM: "freeform-skills",
-    LeafKind.GROUNDED: "grounded-skills",
+
+class _Place(NamedTuple):
+    """A pipeline's place in the workflow.
+
+    Attributes:
+        name: Its name at KFP.
+        rows: What the outputs of preprocess that it reads begin with.
+        result: The input of postprocess that reads what it makes.
+    """
+
+    name: str
+    rows: str
+    result: str
+
+
+_BRANCHES = {
+    LeafKind.KNOWLEDGE: _Place("knowledge", "knowledge", "knowledge"),
+    LeafKind.FREEFORM: _Place("freeform-skills", "freeform", "freeform_skills"),
+    LeafKind.GROUNDED: _Place("grounded-skills", "grounded", "grounded_skills"),
 }
-"""The names of the pipelines in the pipeline."""
-
-_INPUTS = {kind: name.replace("-", "_") for kind, name in _NAMES.items()}
-"""The inputs of postprocess that their rows go into."""
-
-_EVALUATION = "evaluation"
+_EVALUATION = _Place("evaluation", "knowledge", "evaluation")
 _FIRST = "preprocess"
 _LAST = "postprocess"
 _OUTPUTS = {"training_data": "Artifact", "knowledge_train": "Dataset", "skills_train": "Dataset"}
@@ -49,20 +61,19 @@ _OUTPUTS = {"training_data": "Artifact", "knowledge_train": "Dataset", "skills_t
 
 
 def compile_workflow(
-    pipelines: Mapping[LeafKind, PipelineSpec],
-    evaluation: PipelineSpec,
+    pipelines: PipelineSet,
     *,
-    name: str,
+    name: str | None = None,
     description: str | None = None,
     plugins: Iterable[str] = (),
 ) -> CompiledWorkflow:
     """Turn the pipelines of a taxonomy's kinds into one KFP pipeline.
 
     Args:
-        pipelines: The pipeline for each kind of leaf.
-        evaluation: The pipeline that writes multiple-choice questions about documents.
-        name: The pipeline's name at KFP. Letters that Kubernetes does not allow become dashes; the
-            dashboard shows the name as given.
+        pipelines: The pipelines. Where one is missing, the first task fails for a taxonomy with
+            leaves of its kind.
+        name: The pipeline's name at KFP; that of the pipelines' folder without one. Letters that
+            Kubernetes does not allow become dashes; the dashboard shows the name as given.
         description: What the dashboard says about the pipeline; a summary of it without one.
         plugins: Modules that the tasks import to know custom block types. They have to be in the
             image that the tasks run in.
@@ -74,43 +85,61 @@ def compile_workflow(
     from kfp import dsl
 
     library = ComponentLibrary()
+    specs = {_BRANCHES[kind]: spec for kind, spec in _known(pipelines).items()}
+    if pipelines.knowledge:
+        specs[_EVALUATION] = evaluation_pipeline()
     branches = {
-        kind: Branch(_NAMES[kind], pipelines[kind], library, tuple(plugins)) for kind in LeafKind
+        place: Branch(place.name, spec, library, tuple(plugins)) for place, spec in specs.items()
     }
-    questions = Branch(_EVALUATION, evaluation, library, tuple(plugins))
-    every = (*branches.values(), questions)
-    parameters = workflow_parameters([p for branch in every for p in branch.parameters])
-    instructions = pipelines[LeafKind.KNOWLEDGE].auxiliary_instructions
+    parameters = workflow_parameters([p for b in branches.values() for p in b.parameters])
+    constants = {
+        "kinds": dump_json([kind.value for kind in _known(pipelines)]),
+        "auxiliary_instructions": dump_json(
+            {name: list(texts) for name, texts in pipelines.auxiliary_instructions.items()}
+        ),
+    }
 
     def tasks(run: Mapping[str, Any]) -> dict[str, Any]:
+        run = {**run, **constants}
         first = _first_task(library, run)
         made = {
-            _INPUTS[kind]: branch.add(*_rows_of(kind, first), run)
-            for kind, branch in branches.items()
+            place.result: _rows_of(place, first, branches.get(place), library, run)
+            for place in (*_BRANCHES.values(), _EVALUATION)
         }
-        made[_EVALUATION] = questions.add(*_rows_of(LeafKind.KNOWLEDGE, first), run)
-        last = _last_task(library, first, made, instructions, run)
+        last = library.task(POSTPROCESS, _LAST, {**run, **first.outputs, **made})
         return {name: last.outputs[name] for name in _OUTPUTS}
 
     outputs = {name: getattr(dsl, kind) for name, kind in _OUTPUTS.items()}
-    display_name = without_templates(name)
+    display_name = without_templates(name or pipelines.folder.resolve().name)
+    taken = {_FIRST, _LAST, *(place.name for place in (*_BRANCHES.values(), _EVALUATION))}
     graph = dsl.pipeline(
         PipelineFunction(tasks, parameters, outputs=outputs),
         # KFP takes a task for the whole pipeline if both have one name.
-        name=unique_name(pipeline_name(display_name), {_FIRST, _LAST, *(b.name for b in every)}),
+        name=unique_name(pipeline_name(display_name), taken),
         display_name=display_name,
         description=without_templates(description or _description(pipelines)),
     )
     return CompiledWorkflow(
         name=graph.name,
         display_name=display_name,
-        pipelines={branch.name: branch.tasks for branch in every},
+        pipelines={branch.name: branch.tasks for branch in branches.values()},
         parameters=parameters,
         graph=graph,
         warnings=too_many_tasks(
-            sum(len(branch.tasks) + 1 for branch in every) + 2, Position(display_name)
+            sum(len(branch.tasks) for branch in branches.values()) + 2,
+            Position(str(pipelines.folder)),
         ),
     )
+
+
+def _known(pipelines: PipelineSet) -> dict[LeafKind, PipelineSpec]:
+    """Return the pipelines that a set has."""
+    found = {
+        LeafKind.KNOWLEDGE: pipelines.knowledge,
+        LeafKind.FREEFORM: pipelines.freeform,
+        LeafKind.GROUNDED: pipelines.grounded,
+    }
+    return {kind: spec for kind, spec in found.items() if spec is not None}
 
 
 def _first_task(library: ComponentLibrary, run: Mapping[str, Any]) -> PipelineTask:
@@ -122,36 +151,28 @@ def _first_task(library: ComponentLibrary, run: Mapping[str, Any]) -> PipelineTa
     return task
 
 
-def _rows_of(kind: LeafKind, first: PipelineTask) -> tuple[Any, Any]:
-    """Return the channels of the first rows of a kind, and of their number."""
-    prefix = kind.value.removesuffix("_skill")
-    return first.outputs[f"{prefix}_rows"], first.outputs[f"{prefix}_count"]
-
-
-def _last_task(
-    library: ComponentLibrary,
+def _rows_of(
+    place: _Place,
     first: PipelineTask,
-    made: Mapping[str, Any],
-    instructions: Mapping[str, tuple[str, ...]],
+    branch: Branch | None,
+    library: ComponentLibrary,
     run: Mapping[str, Any],
-) -> PipelineTask:
-    given = {
-        "leaves": first.outputs["leaves"],
-        "seed_rows": first.outputs["seed_rows"],
-        "auxiliary_instructions": dump_json({k: list(v) for k, v in instructions.items()}),
-        **made,
-    }
-    return library.task(POSTPROCESS, _LAST, {**run, **given})
-
-
-def _description(pipelines: Mapping[LeafKind, PipelineSpec]) -> str:
-    """Return what the dashboard says about a workflow."""
-    return "\n".join(
-        [
-            "From a taxonomy to training data and evaluation data. The pipelines of its leaves:",
-            *(
-                f"{_NAMES[kind]}: {', '.join(block.name for block in pipelines[kind].blocks)}"
-                for kind in LeafKind
-            ),
-        ]
+) -> Any:
+    """Return the channel of what a pipeline made of its rows; of nothing if there is none."""
+    if branch is None:
+        reason = f"there is no pipeline {place.name!r}"
+        empty = library.task(EMPTY, place.name, {"reason": reason})
+        return empty.outputs["output_rows"]
+    return branch.add(
+        first.outputs[f"{place.rows}_rows"], first.outputs[f"{place.rows}_count"], run
     )
+
+
+def _description(pipelines: PipelineSet) -> str:
+    """Return what the dashboard says about a workflow."""
+    lines = [
+        f"{_BRANCHES[kind].name}: {', '.join(block.name for block in spec.blocks)}"
+        for kind, spec in _known(pipelines).items()
+    ]
+    head = "From a taxonomy to training data and evaluation data. The pipelines of its leaves:"
+    return "\n".join([head, *lines])

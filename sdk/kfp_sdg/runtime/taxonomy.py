@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.errors import Position, Problem, SpecError
 from kfp_sdg.instructlab.checkout import TaxonomySource
 from kfp_sdg.instructlab.model import LeafKind
 from kfp_sdg.runtime.artifacts import write_artifact, write_text
 from kfp_sdg.runtime.console import plain_console, say
+from kfp_sdg.runtime.encoding import dump_json
 from kfp_sdg.runtime.preview import counts_table, table_of
+from kfp_sdg.spec.problems import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from kfp_sdg.instructlab.model import Leaf
     from kfp_sdg.instructlab.preprocess import Preprocessed
     from kfp_sdg.runtime.artifacts import Artifact, MetricsArtifact
+
+_FACTORS = 'a JSON object from leaves to numbers, such as {"knowledge/science/*": 10}'
 
 
 def preprocess_taxonomy(
@@ -43,6 +47,7 @@ def preprocess_taxonomy(
     chunk_word_count: int = 1000,
     server_ctx_size: int = 4096,
     scale_factors: str = "{}",
+    kinds: str = dump_json(list(LeafKind)),
 ) -> None:
     """Turn a taxonomy and its documents into rows: the body of the preprocess component.
 
@@ -65,6 +70,7 @@ def preprocess_taxonomy(
         chunk_word_count: The most words of a chunk.
         server_ctx_size: The teacher's context in tokens.
         scale_factors: JSON object from a leaf, or a pattern of leaves, to a number.
+        kinds: JSON list of the kinds of leaves that there are pipelines for.
 
     Raises:
         SystemExit: With status 1, after a paragraph about what went wrong, or one for each thing
@@ -77,10 +83,12 @@ def preprocess_taxonomy(
         taxonomy_repo.strip(), taxonomy_branch.strip(), int(pull_request), taxonomy_base.strip()
     )
     with plain_console():
-        factors = _factors(scale_factors)
+        factors = _json("scale_factors", scale_factors, dict, _FACTORS)
+        known = _json("kinds", kinds, list, f"a JSON list of {', '.join(LeafKind)}")
         found, documents, rows = _read(
             source, git_secret_url, factors, int(chunk_word_count), int(server_ctx_size)
         )
+        _require_pipelines(found, known)
         write_preprocessed(rows, leaves.path)
         write_artifact(seed_rows, seed_rows_of(found), ())
         places = {
@@ -141,17 +149,35 @@ def _read(
         return leaves, documents, preprocess(leaves, chunks, scale_factors=factors)
 
 
-def _factors(text: str) -> dict[str, int]:
-    """Return the scale factors; what the numbers are is checked where the leaves are known."""
-    expected = 'a JSON object from leaves to numbers, such as {"knowledge/science/*": 10}'
+def _json(name: str, text: str, kind: type, expected: str) -> Any:
+    """Return the value of an input that is JSON."""
     try:
-        factors = json.loads(text or "{}")
+        value = json.loads(text)
     except ValueError as error:
-        problem = Problem(f"is not JSON ({error})", Position("scale_factors"), expected=expected)
+        problem = Problem(f"is not JSON ({error})", Position(name), expected=expected)
         raise SpecError(problem) from None
-    if not isinstance(factors, dict):
-        raise SpecError(Problem("is no object", Position("scale_factors"), expected=expected))
-    return factors
+    if not isinstance(value, kind):
+        raise SpecError(
+            Problem(f"is not what it should be: {text}", Position(name), None, expected)
+        )
+    return value
+
+
+def _require_pipelines(leaves: Sequence[Leaf], kinds: Sequence[str]) -> None:
+    """Refuse leaves that no pipeline is there for."""
+    problems = [
+        Problem(
+            f"there is no pipeline for leaves of the kind {kind}",
+            Position(leaf.file),
+            expected=f"leaves of {one_of(kinds)}, or a workflow with a pipeline for this kind",
+            code="no-pipeline",
+        )
+        for leaf in leaves
+        for kind in leaf.kinds
+        if kind not in kinds
+    ]
+    if problems:
+        raise SpecError(problems)
 
 
 def _page(
