@@ -36,6 +36,7 @@ Measured in simulation (tests/limit_simulator.py; share of the best fixed limit'
     512 slots, 0.1 s or 1 s, ±0 to ±80 %       99 %         750 to 950 (full after 2.7 s at 1 s)
     64 slots, 1,000 requests in all            99 %
     64 slots, two kinds 10:1, any mixture      99 %         100 to 230
+    64 slots, a block begins at full load      100 %        115 to 160
     64 slots, n = 10                           96 to 99 %   170 to 190
     429 above 8, 40, 80 places                 99 %         8, 40, 80 (refused: 4 %, 0.6 %, 1 %)
     30 % refused at random                     99 %         95 to 135

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kfp_sdg.teacher.cohorts import Reading
 
 _SMOOTHING = 0.25
-_HARDLY = 1.5
-"""A cohort that takes less than this multiple may owe it to chance."""
+_HARDLY = 1.25
+"""A cohort that takes less than this multiple may owe it to chance; with more, a queue would be
+taken for service, which nothing corrects later as long as half the places still have a queue."""
 _FEW = 8
 """Fewer places of a kind than this say nothing about it."""
 _STRETCH = 2.0
@@ -41,12 +44,21 @@ class ServiceTimes:
         return self._alone.get(kind, 0.0)
 
     def meet(self, reading: Reading) -> bool:
-        """Take first figures of kinds that are new; whether there were any."""
+        """Take first figures of kinds that are new; whether there were any.
+
+        A new kind is mostly met in a queue: a block begins when the one before it is at full speed.
+        How long the known kinds waited beside it is what it waited; the average of earlier cohorts
+        lags behind a queue that is growing, and the rest of the wait would count as service.
+        """
         new = reading.places.keys() - self._alone.keys()
+        wait, slowdown = self._wait, self._slowdown
+        if new and (known := reading.places.keys() & self._alone.keys()):
+            spent, alone, total = self._sums(reading, known)
+            wait, slowdown = max(0.0, spent - alone) / total, max(1.0, spent / alone)
         for kind in new:
             took = reading.seconds[kind]
             # A queue adds the same to all kinds, a shared batch a share of each; we want neither.
-            alone = max(took - self._wait, took / self._slowdown)
+            alone = max(took - wait, took / slowdown)
             self._alone[kind] = alone
             self._met[kind] = reading.places[kind]
             self._recent[kind] = took
@@ -103,8 +115,9 @@ class ServiceTimes:
         for kind, took in reading.seconds.items():
             if reading.places[kind] < _FEW:
                 continue
-            # The first figure of a kind is a guess; what its first dip says is the first lowest.
-            lowest = self._lowest.get(kind, took) * (_FORGOTTEN if forget else 1.0)
+            # A dip may still have a queue, so its word is not taken for the lowest without bound.
+            lowest = self._lowest.get(kind, min(took, self._alone[kind]))
+            lowest *= _FORGOTTEN if forget else 1.0
             highest = _STRETCH * lowest if slower else 0.0
             self._alone[kind] = min(took, max(self._alone[kind], highest))
             self._recent[kind] = max(self._recent[kind], self._alone[kind])
@@ -112,9 +125,11 @@ class ServiceTimes:
         _, after, _ = self._sums(reading)
         return after / before
 
-    def _sums(self, reading: Reading) -> tuple[float, float, int]:
-        """Return seconds spent, seconds of service and places of a cohort whose kinds are met."""
-        places = reading.places
+    def _sums(
+        self, reading: Reading, kinds: Iterable[str] | None = None
+    ) -> tuple[float, float, int]:
+        """Return seconds spent, seconds of service and places of a cohort's kinds, all met."""
+        places = {kind: reading.places[kind] for kind in kinds or reading.places}
         spent = sum(places[kind] * reading.seconds[kind] for kind in places)
         alone = sum(places[kind] * self._alone[kind] for kind in places)
         return spent, alone, sum(places.values())
