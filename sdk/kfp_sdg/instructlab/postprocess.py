@@ -26,10 +26,10 @@ from kfp_sdg.instructlab.mixing import (
     read_recipe,
     write_recipe,
 )
-from kfp_sdg.instructlab.mixing.messages import json_text, message
+from kfp_sdg.instructlab.mixing.messages import message
 from kfp_sdg.instructlab.mixing.node_files import KINDS, NodeFiles
 from kfp_sdg.instructlab.mixing.pairs import Pair, pair_of
-from kfp_sdg.storage.json_lines import json_lines_file, json_objects, write_json_lines
+from kfp_sdg.storage.json_lines import json_lines_file, json_objects, json_text, write_json_lines
 
 if TYPE_CHECKING:
     import os

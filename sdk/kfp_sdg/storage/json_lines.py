@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str)
+"""``json.dumps`` would make an encoder for each row."""
 
 
 def json_objects(place: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -79,9 +81,27 @@ def json_lines_file(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _write(write: Callable[[bytes], int], row: Mapping[str, Any]) -> None:
+def json_text(value: Any) -> str:
+    """Return a value as JSON that every reader takes.
+
+    Numbers that JSON has no words for (NaN and the infinities) become null, times text, and half a
+    character (a lone surrogate) stays as it came, escaped.
+    """
     try:
-        line = _ENCODER.encode(row).encode()
-    except UnicodeEncodeError:  # half a character (a lone surrogate) stays as it came, escaped
-        line = json.dumps(row).encode()
-    write(line + b"\n")
+        text = _ENCODER.encode(value)
+        text.encode()
+    except ValueError:
+        return json.dumps(_finite(value), default=str)
+    return text
+
+
+def _write(write: Callable[[bytes], int], row: Mapping[str, Any]) -> None:
+    write(json_text(row).encode() + b"\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

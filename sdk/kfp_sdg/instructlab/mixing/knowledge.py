@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.instructlab.mixing.chance import Chance
-from kfp_sdg.instructlab.mixing.messages import Ids, json_text, message
+from kfp_sdg.instructlab.mixing.messages import Ids, message
+from kfp_sdg.storage.json_lines import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

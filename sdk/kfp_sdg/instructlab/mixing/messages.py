@@ -5,25 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _NAMESPACE = uuid.UUID("6b0f43a8-9f0e-5f0d-8a53-5b5b6f0f7c11")
 """What ids of ours are derived in; any fixed UUID will do."""
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 def message(role: str, content: str) -> dict[str, str]:
     """Return a message as training rows have it."""
     return {"content": content, "role": role}
-
-
-def json_text(values: Mapping[str, Any]) -> str:
-    """Return the text that stands for a mapping in a column."""
-    return _ENCODER.encode(values)
 
 
 class Ids:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.errors import Position, Problem, SpecError, StorageError
 from kfp_sdg.instructlab.mixing.chance import DEFAULT_SEED, Chance
-from kfp_sdg.instructlab.mixing.messages import Ids, json_text, message
+from kfp_sdg.instructlab.mixing.messages import Ids, message
 from kfp_sdg.instructlab.mixing.recipe import read_recipe
 from kfp_sdg.instructlab.mixing.sampling import sample, sampled_rows
-from kfp_sdg.storage.json_lines import json_lines_file
+from kfp_sdg.storage.json_lines import json_lines_file, json_text
 from kfp_sdg.storage.json_rows import numbered_lines, parse_line
 from kfp_sdg.storage.places import open_binary
 
