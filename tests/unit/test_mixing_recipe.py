@@ -98,6 +98,11 @@ def test_all_mistakes_are_told_with_line_and_column(tmp_path: Path) -> None:
     assert "did you mean 'metadata'?" in found[-1]
 
 
+def test_a_number_that_yaml_cannot_say_is_told_once(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, "datasets:\n  - {path: a.jsonl, sampling_size: .inf}\n")
+    assert found.startswith("recipe.yaml:2:")
+
+
 def test_a_missing_recipe_and_one_that_is_no_mapping_are_told(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="there is no such recipe file"):
         read_recipe(tmp_path / "gone.yaml")

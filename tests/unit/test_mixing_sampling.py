@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kfp_sdg.errors import SpecError
+from kfp_sdg.instructlab.mixing import TrainingSettings
 from kfp_sdg.instructlab.mixing.chance import Chance
-from kfp_sdg.instructlab.mixing.sampling import sample, sampled_rows
+from kfp_sdg.instructlab.mixing.sampling import parse_sampling_size, sample, sampled_rows
 
 SIZES = st.integers(1, 60)
 
@@ -83,3 +85,22 @@ def test_a_sample_by_number_has_different_numbers(size: int, data: st.DataObject
 def test_two_purposes_do_not_choose_alike() -> None:
     purposes = (("ab", "c"), ("a", "bc"), ("abc",))
     assert len({tuple(Chance(1, *purpose).sample(1000, 5)) for purpose in purposes}) == 3
+
+
+@pytest.mark.parametrize(("text", "size"), [("30", 30), ("1", 1), ("1.0", 1.0), ("0.5", 0.5)])
+def test_a_text_means_a_count_or_a_ratio(text: str, size: int | float) -> None:
+    assert parse_sampling_size(text) == size
+    assert type(parse_sampling_size(text)) is type(size)
+
+
+@pytest.mark.parametrize("text", ["", "all", "-1", "-0.5", "nan", "inf", "1,5"])
+def test_a_text_that_means_neither_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_sampling_size(text)
+
+
+@pytest.mark.parametrize("size", [-1, -0.5, float("nan"), float("inf"), True, "30"])
+def test_settings_refuse_what_is_no_sampling_size(size: object) -> None:
+    for name in ("skills_sampling_size", "precomputed_sampling_size"):
+        with pytest.raises(SpecError, match=f"'{name}' is .* expected a count of rows"):
+            TrainingSettings(**{name: size})  # type: ignore[arg-type]

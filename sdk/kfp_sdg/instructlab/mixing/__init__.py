@@ -12,6 +12,7 @@ from kfp_sdg.instructlab.mixing.recipe import (
     read_recipe,
     write_recipe,
 )
+from kfp_sdg.instructlab.mixing.sampling import parse_sampling_size
 from kfp_sdg.instructlab.mixing.settings import (
     DEFAULT_SYSTEM_PROMPT,
     SKILLS_SAMPLING_SIZE,
@@ -29,6 +30,7 @@ __all__ = [
     "TrainingSettings",
     "default_recipe",
     "mix",
+    "parse_sampling_size",
     "read_recipe",
     "write_recipe",
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.errors import Position, StorageError
+from kfp_sdg.instructlab.mixing.sampling import is_sampling_size, not_a_sampling_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,6 @@ _DATASET_SCHEMA: dict[str, Any] = {
     },
     "required": ["path", "sampling_size"],
 }
-_SAMPLING_SIZES = "a count of rows such as 30, or a ratio such as 0.5 (1.0 is all rows)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,6 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
         SpecError: There is no such file, or it is no recipe; has every problem with its line.
     """
     from kfp_sdg.spec.check import Checker
-    from kfp_sdg.spec.phrases import describe_value, how_to_mend
     from kfp_sdg.spec.problems import Findings
     from kfp_sdg.spec.yaml_source import read_yaml
 
@@ -123,14 +122,10 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
         if not checker.check(entry, _DATASET_SCHEMA, node):
             continue
         size = entry["sampling_size"]
-        if isinstance(size, bool) or not isinstance(size, (int, float)) or size < 0:
-            findings.error(
-                document.source.at(*node, "sampling_size"),
-                f"'sampling_size' is {describe_value(size)}",
-                code="wrong-value",
-                expected=_SAMPLING_SIZES,
-                suggestion=how_to_mend(size, {"type": "number"}),
-            )
+        if not is_sampling_size(size):
+            place = document.source.at(*node, "sampling_size")
+            if place not in findings.unreadable:  # told already
+                findings.errors.append(not_a_sampling_size("sampling_size", size, place))
             continue
         where = document.source.at(*node, "path")
         datasets.append(RecipeDataset(entry["path"], size, where))

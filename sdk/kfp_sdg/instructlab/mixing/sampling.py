@@ -5,8 +5,12 @@ No row comes twice before every row came once, and rows are never all in memory.
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
+
+from kfp_sdg.errors import Position, Problem
+from kfp_sdg.spec.phrases import describe_value, how_to_mend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +18,48 @@ if TYPE_CHECKING:
     from kfp_sdg.instructlab.mixing.chance import Chance
 
 Row = TypeVar("Row")
+
+
+def is_sampling_size(value: object) -> TypeGuard[int | float]:
+    """Tell whether a value can be a sampling size: a number from 0 up."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return value >= 0 and math.isfinite(value)
+
+
+def not_a_sampling_size(name: str, value: object, where: Position) -> Problem:
+    """Return the problem of a value that cannot be a sampling size.
+
+    Args:
+        name: What it was given as.
+        value: The value.
+        where: Where it stands.
+    """
+    return Problem(
+        f"{name!r} is {describe_value(value)}",
+        where,
+        expected="a count of rows such as 30, or a ratio such as 0.5 (1.0 is all rows)",
+        suggestion=how_to_mend(value, {"type": "number"}),
+        code="wrong-value",
+    )
+
+
+def parse_sampling_size(text: str) -> int | float:
+    """Return the sampling size that a text means, as an option of a command or a task has it.
+
+    Args:
+        text: "30" is a count, "0.5" and "1.0" are ratios.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    try:
+        value: int | float = int(text)
+    except ValueError:
+        value = float(text)
+    if not is_sampling_size(value):
+        raise ValueError(f"{text!r} is not a sampling size")
+    return value
 
 
 def sampled_rows(rows: int, sampling_size: int | float) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kfp_sdg.errors import Position, SpecError
 from kfp_sdg.instructlab.mixing.chance import DEFAULT_SEED
+from kfp_sdg.instructlab.mixing.sampling import is_sampling_size, not_a_sampling_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,3 +46,21 @@ class TrainingSettings:
     precomputed_sampling_size: int | float | None = None
     seed: int = DEFAULT_SEED
     recipe_folders: Sequence[Path] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the sampling sizes.
+
+        Raises:
+            SpecError: One is no number from 0 up.
+        """
+        sizes = {
+            "skills_sampling_size": self.skills_sampling_size,
+            "precomputed_sampling_size": self.precomputed_sampling_size,
+        }
+        problems = [
+            not_a_sampling_size(name, size, Position("training data"))
+            for name, size in sizes.items()
+            if size is not None and not is_sampling_size(size)
+        ]
+        if problems:
+            raise SpecError(problems)
