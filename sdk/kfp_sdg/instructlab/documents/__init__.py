@@ -10,7 +10,7 @@ from kfp_sdg.instructlab.documents.chunk import (
     chunk_document,
 )
 from kfp_sdg.instructlab.documents.convert import Converter
-from kfp_sdg.instructlab.documents.docling import DoclingConverter
+from kfp_sdg.instructlab.documents.docling_converter import DoclingConverter
 from kfp_sdg.instructlab.documents.load import (
     DocumentFile,
     LeafDocuments,

@@ -15,7 +15,7 @@ from kfp_sdg.instructlab.documents.chunk import (
     chunk_document,
 )
 from kfp_sdg.instructlab.documents.convert import TEXT_ENDINGS, Converter, ending_of, read_text
-from kfp_sdg.instructlab.documents.docling import DoclingConverter
+from kfp_sdg.instructlab.documents.docling_converter import DoclingConverter
 from kfp_sdg.instructlab.documents.find import find_documents
 from kfp_sdg.instructlab.documents.measure import room_for_chunks
 from kfp_sdg.instructlab.documents.repositories import Repositories
