@@ -1,7 +1,7 @@
 """The lines of a PDF as Markdown, where no model says what its layout means.
 
 A PDF has no paragraphs or headings, only lines in places. What belongs together is guessed: lines
-close below each other are a paragraph, higher letters are a heading, and what stands at the top or
+close below each other are a paragraph, larger letters are a heading, and what stands at the top or
 bottom of most pages is not part of the text. Tables come out as lines.
 """
 
@@ -16,17 +16,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_HEADING = 1.18
-"""A line so many times as high as the text is a heading."""
+_HEADING = 1.15
+"""A line so many times as large as the text is a heading."""
 
 _TITLE = 1.7
-"""A heading so many times as high as the text is of the first level."""
+"""A heading so many times as large as the text is of the first level."""
 
 _LONGEST_HEADING = 15
 """In words; longer ones are text in large letters."""
 
 _PARAGRAPH = 0.7
 """So much space between two lines, in heights of a line, begins a paragraph."""
+
+_BELOW_THE_LINE = re.compile(r"[gjpqyQ,;()\[\]{}|/\\@$_§]")
+_WITH_THOSE_BELOW = 1.28
+"""A line with letters below the line is about so many times as high as one without."""
 
 _HYPHEN = "\x02"
 """How PDFium gives the hyphen of a word that goes on in the next line."""
@@ -54,8 +58,13 @@ class PdfLine:
 
     @property
     def height(self) -> float:
-        """How high it is, which goes with the size of its letters."""
+        """How high it is, from the lowest to the highest point of its letters."""
         return self.top - self.bottom
+
+    @property
+    def size(self) -> float:
+        """How high it would be with letters of all heights, which goes with the font's size."""
+        return self.height * (1 if _BELOW_THE_LINE.search(self.text) else _WITH_THOSE_BELOW)
 
     def is_beside(self, other: PdfLine) -> bool:
         """Tell whether another one is on the same line of the same page."""
@@ -72,7 +81,7 @@ def lines_to_markdown(parts: Iterable[PdfLine]) -> str:
         parts: The lines in reading order, page after page.
     """
     lines = _without_running_titles(_joined(parts))
-    usual = _usual_height(lines)
+    usual = _usual_size(lines)
     paragraphs: list[str] = []
     before: PdfLine | None = None
     level_before = 0
@@ -131,27 +140,27 @@ def _sign(line: PdfLine) -> str:
     return re.sub(r"\d+|\b[ivxlc]+\b", "#", line.text)
 
 
-def _usual_height(lines: Sequence[PdfLine]) -> float:
-    """Return the height of most of the text."""
-    letters: Counter[float] = Counter()
+def _usual_size(lines: Sequence[PdfLine]) -> float:
+    """Return the size of most of the text."""
+    sizes: Counter[float] = Counter()
     for line in lines:
-        letters[round(line.height * 2) / 2] += len(line.text)
-    return max(letters, key=lambda height: (letters[height], height)) if letters else 0.0
+        sizes[round(line.size * 2) / 2] += len(line.text)
+    return max(sizes, key=lambda size: (sizes[size], size)) if sizes else 0.0
 
 
 def _heading_level(line: PdfLine, usual: float) -> int:
     """Return the level of a heading, or 0 for other text.
 
-    The height of two headings of a kind differs with their letters, so their numbers say more.
+    What a heading's number says of its level is surer than its size.
     """
     words = len(line.text.split())
-    if line.height <= usual * _HEADING or words > _LONGEST_HEADING:
+    if line.size <= usual * _HEADING or words > _LONGEST_HEADING:
         return 0
     if not re.search(r"[^\W\d_]{2}", line.text):
         return 0
     if number := re.match(r"(?:\d+\.)*\d+(?=[.\s])", line.text):
         return min(number[0].count(".") + 1, 6)
-    return 1 if line.height > usual * _TITLE else 2
+    return 1 if line.size > usual * _TITLE else 2
 
 
 def _goes_on(before: PdfLine, line: PdfLine, usual: float, level: int) -> bool:
