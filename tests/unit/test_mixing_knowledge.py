@@ -106,6 +106,11 @@ def test_a_rewriting_without_instructions_is_not_asked_for() -> None:
     assert [dataset(row) for row in phases(rows)[0][3:]] == ["document_summary"] * 2
 
 
+def test_an_original_is_no_rewriting_even_if_there_are_instructions_for_it() -> None:
+    made = KnowledgeRows(BIRDS, pairs([rewritten(0, "base_document")]), {"base_document": "x"}, 1)
+    assert [dataset(row) for row in made.phase_07()] == ["document_knowledge_qa"]
+
+
 def test_instructions_are_chosen_by_chance_for_each_document() -> None:
     rows = [rewritten(chunk, "spellcheck") for chunk in range(40)]
     asked = [user(row).rsplit("\n\n", 1)[1] for row in phases(rows)[0][40:]]

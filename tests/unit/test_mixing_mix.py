@@ -114,6 +114,9 @@ class TestRows:
         found = self.row(tmp_path, training_row(1, metadata="note", score=1))
         assert json.loads(found["metadata"]) == {"metadata": "note", "score": 1}
 
+    def test_a_row_to_be_learnt_whole_stays_one(self, tmp_path: Path) -> None:
+        assert self.row(tmp_path, training_row(1, unmask=True))["unmask"] is True
+
     def test_a_row_without_unmask_and_id_gets_them(self, tmp_path: Path) -> None:
         row = training_row(1)
         del row["unmask"], row["id"]

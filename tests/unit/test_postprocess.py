@@ -14,6 +14,7 @@ import yaml
 
 from kfp_sdg.errors import SpecError, StorageError
 from kfp_sdg.instructlab.mixing import TrainingSettings
+from kfp_sdg.instructlab.mixing.upsampling import knowledge_size
 from kfp_sdg.instructlab.postprocess import (
     Postprocessed,
     postprocess,
@@ -205,6 +206,12 @@ class TestSkills:
         assert read_lines(done.train)[0]["user"] == user
         assert said(read_lines(done.messages)[0])["user"] == user
 
+    def test_a_seed_s_text_is_not_put_before_a_question_about_another(self, tmp_path: Path) -> None:
+        row = grounded(0)
+        del row["context"]
+        process(tmp_path, {NAMES: [row]})
+        assert said(node(tmp_path, f"{NAMES}.jsonl")[0])["user"] == row["question"]
+
     def test_a_context_that_is_part_of_the_question_comes_once(self, tmp_path: Path) -> None:
         done = process(tmp_path, {NAMES: [grounded(0)]})
         rows = [*node(tmp_path, f"{NAMES}.jsonl"), *read_lines(done.messages)]
@@ -307,6 +314,10 @@ class TestDefaultRecipes:
     ) -> None:
         # a leaf of two rows
         assert self.skills(tmp_path, rows, size)[1]["sampling_size"] == expected
+
+    def test_three_percent_are_enough(self) -> None:
+        assert [knowledge_size(rows, 100) for rows in (2, 3, 4)] == [3, 1.0, 1.0]
+        assert isinstance(knowledge_size(3, 100), float)
 
     def test_how_much_of_the_default_skills_is_mixed_can_be_chosen(self, tmp_path: Path) -> None:
         site = self.install(tmp_path, 1000, 1.0)
