@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -265,3 +267,35 @@ def test_columns_that_leaves_use_for_different_things_are_named(tmp_path):
 
     with pytest.raises(StorageError, match="page"):
         read_preprocessed(tmp_path).table(LeafKind.FREEFORM)
+
+
+def test_a_name_that_no_disk_can_hold_is_told_with_the_folder(tmp_path):
+    example = SeedExample((QuestionAnswer("Q?", "A"),))
+    leaf = Leaf(f"compositional_skills/{'x' * 300}", "qna.yaml", 3, (example,))
+
+    with pytest.raises(
+        StorageError, match=f"cannot write the rows of the leaves to {tmp_path}/out"
+    ):
+        write_preprocessed(preprocess([leaf], {}), tmp_path / "out")
+
+
+def test_nothing_heavy_is_loaded_on_the_way_from_a_taxonomy_to_rows(tmp_path):
+    write_leaf(tmp_path, KNOWLEDGE, knowledge())
+    write_leaf(tmp_path, MIXED, skill(6, grounded=(2, 5)))
+    code = (
+        "import sys\n"
+        "from kfp_sdg.instructlab.model import LeafKind\n"
+        "from kfp_sdg.instructlab.preprocess import *\n"
+        "from kfp_sdg.instructlab.taxonomy import read_taxonomy\n"
+        f"leaves = read_taxonomy({str(tmp_path)!r})\n"
+        f"rows = preprocess(leaves, {{{COMETS!r}: ['a']}}, scale_factors={{'*': 3}})\n"
+        f"write_preprocessed(rows, {str(tmp_path / 'out')!r})\n"
+        f"again = read_preprocessed({str(tmp_path / 'out')!r})\n"
+        "assert [again.table(kind).num_rows for kind in LeafKind] == [5, 4, 2]\n"
+        "print({'datasets', 'docling', 'git', 'kfp', 'openai', 'pandas'} & set(sys.modules))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert result.stdout == "set()\n"

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import tempfile
+from pathlib import Path
 
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kfp_sdg.instructlab.model import QuestionAnswer
 from kfp_sdg.instructlab.taxonomy import read_taxonomy
 from taxonomies import (
     KNOWLEDGE,
@@ -179,6 +186,33 @@ def test_a_pattern_with_dots_that_stays_inside_is_right(tmp_path, pattern):
     write_leaf(tmp_path, KNOWLEDGE, knowledge(pattern=pattern))
 
     assert read_taxonomy(tmp_path)[0].documents.patterns == (pattern,)
+
+
+scalars = st.from_regex(
+    r"[-+]?[0-9._]{1,4}([eE][-+]?[0-9]{1,2})?|[yYnNoO~<=]\w{0,3}", fullmatch=True
+)
+texts = st.one_of(scalars, st.text(st.characters(codec="utf-8"))).filter(str.strip)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(texts, texts, st.none() | texts), min_size=1, max_size=4))
+def test_whatever_pyyaml_writes_is_read_as_it_was_meant(examples):
+    content = {
+        "created_by": "ada",
+        "task_description": "Write.",
+        "seed_examples": [
+            {"question": question, "answer": answer} | ({"context": context} if context else {})
+            for question, answer, context in examples
+        ],
+    }
+    with tempfile.TemporaryDirectory() as taxonomy:
+        write_leaf(Path(taxonomy), SKILL, yaml.safe_dump(content, allow_unicode=True))
+        (leaf,) = read_taxonomy(taxonomy)
+
+    assert [(*e.pairs, e.context) for e in leaf.seed_examples] == [
+        (QuestionAnswer(question.strip(), answer.strip()), context and context.strip())
+        for question, answer, context in examples
+    ]
 
 
 @pytest.mark.parametrize("answer", ["2024-01-01", "12:30", "1e5", "12e4567", "0b", "NaN"])

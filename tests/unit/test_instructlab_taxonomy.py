@@ -261,3 +261,17 @@ def test_a_folder_whose_name_is_not_text_is_refused(tmp_path):
 
     assert problem.code == "path"
     str(problem).encode()
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_and_not_a_loss(tmp_path):
+    write_leaf(tmp_path, SKILL, skill())
+    place = os.open(tmp_path / SKILL, os.O_RDONLY)
+    for _ in range(20):  # deeper than a path may be long
+        os.mkdir("x" * 250, dir_fd=place)
+        place, parent = os.open("x" * 250, os.O_RDONLY, dir_fd=place), place
+        os.close(parent)
+    os.close(place)
+
+    (problem,) = problems_of(tmp_path)
+
+    assert problem.message == "this folder cannot be read: File name too long"

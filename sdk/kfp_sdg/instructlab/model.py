@@ -28,8 +28,8 @@ class SeedExample:
 
     Attributes:
         pairs: Questions and their answers, at least one; exactly one for a skill.
-        context: The text that they are about; None for a freeform skill, and for knowledge of the
-            first schema versions, which has none.
+        context: The text that they are about, without white space around it; None for a freeform
+            skill's example.
     """
 
     pairs: tuple[QuestionAnswer, ...]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kfp_sdg.blocks.columns import row_numbers, scalar, text_array
 from kfp_sdg.errors import Position, StorageError
 from kfp_sdg.instructlab.model import LeafKind
 from kfp_sdg.instructlab.rows import FEWEST_PAIR_COLUMNS, KIND, LEAF, columns_of, leaf_rows
@@ -18,7 +19,7 @@ from kfp_sdg.instructlab.scale import scale_of_leaves
 from kfp_sdg.spec.scaling import SCALE_COLUMN
 from kfp_sdg.spec.yaml_nodes import fail
 from kfp_sdg.storage import places, read_rows
-from kfp_sdg.storage.types import is_text
+from kfp_sdg.storage.types import empty_table, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -74,7 +75,7 @@ class Preprocessed:
         """
         parts = [_of_kind(leaf, kind) for leaf in self.leaves if kind in leaf.kinds]
         if not parts:
-            return pa.table({name: pa.array([], pa.string()) for name in columns_of(kind)})
+            return empty_table(pa.schema([(name, pa.string()) for name in columns_of(kind)]))
         try:
             table = pa.concat_tables(parts, promote_options="default")
         except pa.ArrowException as error:
@@ -189,14 +190,14 @@ def _rows(leaf: Leaf, chunks: Sequence[str]) -> pa.Table:
 def _scaled(rows: pa.Table, factor: int | None) -> pa.Table:
     if factor is None:
         return rows
-    return rows.append_column(SCALE_COLUMN, pa.array([factor] * rows.num_rows, pa.int64()))
+    return rows.append_column(SCALE_COLUMN, row_numbers([factor] * rows.num_rows))
 
 
 def _of_kind(leaf: LeafRows, kind: LeafKind) -> pa.Table:
     """Return a leaf's rows of a kind, without the columns that only its other kinds have."""
     others = {name for other in leaf.kinds if other is not kind for name in columns_of(other)}
     foreign = others - set(columns_of(kind))
-    rows = leaf.rows.filter(pc.equal(leaf.rows[KIND], kind.value))
+    rows = leaf.rows.filter(pc.equal(leaf.rows[KIND], scalar(kind.value)))
     return rows.select([name for name in rows.column_names if name not in foreign])
 
 
@@ -239,7 +240,7 @@ def _with_types(rows: pa.Table) -> pa.Table:
 def _named(rows: pa.Table, name: str, file: str) -> pa.Table:
     """Return rows that say which leaf they are of; InstructLab's do not always."""
     if LEAF not in rows.column_names:
-        return rows.append_column(LEAF, pa.array([name] * rows.num_rows, pa.string()))
+        return rows.append_column(LEAF, text_array([name] * rows.num_rows))
     for index, written in enumerate(rows[LEAF].to_pylist()):
         if written != name:
             raise StorageError(

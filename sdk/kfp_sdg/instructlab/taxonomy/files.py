@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from kfp_sdg.errors import Position
 from kfp_sdg.spec.yaml_nodes import fail
@@ -129,7 +129,7 @@ def _path_in_taxonomy(folder: Path) -> tuple[str, ...]:
 
 def _walk(place: Place) -> Iterator[str]:
     """Yield all files, and the folders that are symbolic links, by path below the folder."""
-    for parent, folders, files in os.walk(place.folder):
+    for parent, folders, files in os.walk(place.folder, onerror=_refuse):
         below = Path(parent).relative_to(place.folder)
         links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
         if not below.parts and not place.prefix:
@@ -137,6 +137,12 @@ def _walk(place: Place) -> Iterator[str]:
         folders.sort()
         for name in sorted((*files, *links)):
             yield (below / name).as_posix()
+
+
+def _refuse(error: OSError) -> NoReturn:
+    """Stop at a folder that cannot be read; leaves below it would be lost without a word."""
+    where = Position(str(error.filename))
+    fail(where, f"this folder cannot be read: {error.strerror}", code="unreadable")
 
 
 def _leaves(place: Place, paths: Iterable[str], findings: Findings) -> list[QnaFile]:
