@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from kfp_sdg.errors import SpecError
+from kfp_sdg.errors import SdgError, SpecError
 from kfp_sdg.instructlab.taxonomy import read_taxonomy
 from taxonomies import SKILL, only_problem_in, place, problems_of, skill, write_leaf
 
@@ -108,3 +108,16 @@ def test_rules_may_extend_a_file_that_is_named_from_the_current_folder(tmp_path,
     (problem,) = problems_of(tmp_path, yaml_rules="extends: team.yaml")
 
     assert problem.code == "yamllint-line-length"
+
+
+def test_a_yamllint_that_cannot_run_is_a_failure_and_no_pass(tmp_path, monkeypatch):
+    write_leaf(tmp_path / "taxonomy", SKILL, skill())
+    (tmp_path / "yamllint.py").write_text("raise ImportError('this yamllint is broken')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    with pytest.raises(
+        SdgError, match="yamllint cannot be run: .*this yamllint is broken"
+    ) as caught:
+        read_taxonomy(tmp_path / "taxonomy")
+
+    assert caught.value.exit_code == 1

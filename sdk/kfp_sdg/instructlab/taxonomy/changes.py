@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_COMMAND = ("git", "--no-optional-locks", "-c", "core.fsmonitor=false")
+"""The repository is only read, and runs nothing."""
+
+
 def changed_paths(folder: Path, base: str) -> list[str]:
     """Return the files that are other than in a base, with those that git does not track yet.
 
@@ -107,7 +111,7 @@ class _Git:
     def run(self, *arguments: str) -> str:
         """Run git and return what it printed."""
         try:
-            return str(self._command.execute(["git", "-c", "core.fsmonitor=false", *arguments]))
+            return str(self._command.execute([*_COMMAND, *arguments]))
         except self._errors.GitCommandNotFound:
             _not_installed()
 

@@ -123,6 +123,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
         )
     except (OSError, ValueError) as error:
         raise SdgError(f"yamllint cannot be run: {error}") from error
+    found = result.stdout.decode("utf-8", "replace").splitlines()
     said = result.stderr.decode("utf-8", "replace").strip()
     if "invalid config" in said:
         fail(
@@ -130,7 +131,8 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
             f"yamllint does not understand the rules: {said.partition('invalid config: ')[2]}",
             code="yaml-rules",
         )
-    if said or result.returncode not in (0, 1, 2):
+    # Python's own status for a program that cannot run is yamllint's for errors that it found.
+    if result.returncode not in (0, 1) or (result.returncode == 1 and not found):
         reason = said.splitlines()[-1] if said else f"exit code {result.returncode}"
         raise SdgError(f"yamllint cannot be run: {reason}")
-    return result.stdout.decode("utf-8", "replace").splitlines()
+    return found

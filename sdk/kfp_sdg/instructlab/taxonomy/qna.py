@@ -91,7 +91,7 @@ def _version(document: Document, findings: Findings) -> int | None:
     if written not in known:
         findings.error(
             where,
-            f"there is no version {written:g} of the schema",
+            f"there is no version {int(written)} of the schema",
             code="schema-version",
             expected=one_of(known),
         )
