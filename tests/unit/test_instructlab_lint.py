@@ -116,7 +116,7 @@ def test_a_yamllint_that_cannot_run_is_a_failure_and_no_pass(tmp_path, monkeypat
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     with pytest.raises(
-        SdgError, match="yamllint cannot be run: .*this yamllint is broken"
+        SdgError, match=r"yamllint cannot be run: .*this yamllint is broken"
     ) as caught:
         read_taxonomy(tmp_path / "taxonomy")
 
