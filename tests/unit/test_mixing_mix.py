@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -224,3 +225,18 @@ def test_every_process_mixes_the_same_bytes(tmp_path: Path) -> None:
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
         )
         assert output.read_bytes() == here
+
+
+@pytest.mark.parametrize("size", [1.0, 0.5, 6000])
+def test_memory_does_not_grow_with_the_datasets(tmp_path: Path, size: int | float) -> None:
+    write_lines(tmp_path / "a.jsonl", (training_row(n, note="x" * 4000) for n in range(4000)))
+    write_recipe(Recipe().adding("a.jsonl", size), tmp_path / "recipe.yaml")
+    mix(tmp_path / "recipe.yaml", tmp_path / "warm.jsonl")  # what is imported stays
+    tracemalloc.start()
+    try:
+        mix(tmp_path / "recipe.yaml", tmp_path / "mix.jsonl")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "a.jsonl").stat().st_size > 16_000_000
+    assert peak < 1_000_000
