@@ -43,6 +43,6 @@ def postprocess(
         allow_empty: Do not fail for leaves that nothing came of.
     """
     inputs = dict(locals())
-    from kfp_sdg.runtime.taxonomy import postprocess_taxonomy
+    from kfp_sdg.runtime.training import postprocess_taxonomy
 
     postprocess_taxonomy(**inputs)

@@ -150,7 +150,7 @@ def generate_rows(
     settings = {part.name: replace(context, part=part.name) for part in parts}
     for part in parts:
         _check(part, settings[part.name])
-    seeds = {kind: _leaves_of(tables[kind]) for kind in LeafKind if _has_rows(tables, kind)}
+    seeds = {kind: rows_by_leaf(tables[kind]) for kind in LeafKind if _has_rows(tables, kind)}
     watching = _Parts(observer or Observer(), sum(len(part.spec.blocks) for part in parts))
     results: dict[str, RunResult] = {}
     try:
@@ -300,7 +300,7 @@ def _generated(
     return Generated(seeds, kinds, results.get(EVALUATION))
 
 
-def _leaves_of(rows: pa.Table) -> dict[str, int]:
+def rows_by_leaf(rows: pa.Table) -> dict[str, int]:
     """Return how many rows there are of each leaf, leaves sorted by name."""
     counts = pc.value_counts(rows[LEAF])
     pairs = zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kfp_sdg.errors import Position, Problem, SpecError
 from kfp_sdg.instructlab.checkout import TaxonomySource
@@ -13,6 +12,7 @@ from kfp_sdg.instructlab.model import LeafKind
 from kfp_sdg.runtime.artifacts import write_artifact, write_text
 from kfp_sdg.runtime.console import plain_console, say
 from kfp_sdg.runtime.encoding import dump_json
+from kfp_sdg.runtime.json_setting import json_setting
 from kfp_sdg.runtime.preview import counts_table, table_of
 from kfp_sdg.spec.problems import one_of
 
@@ -83,8 +83,8 @@ def preprocess_taxonomy(
         taxonomy_repo.strip(), taxonomy_branch.strip(), int(pull_request), taxonomy_base.strip()
     )
     with plain_console():
-        factors = _json("scale_factors", scale_factors, dict, _FACTORS)
-        known = _json("kinds", kinds, list, f"a JSON list of {', '.join(LeafKind)}")
+        factors = json_setting("scale_factors", scale_factors, dict, _FACTORS)
+        known = json_setting("kinds", kinds, list, f"a JSON list of {', '.join(LeafKind)}")
         found, documents, rows = _read(
             source, git_secret_url, factors, int(chunk_word_count), int(server_ctx_size)
         )
@@ -147,20 +147,6 @@ def _read(
         )
         chunks = {name: leaf.chunks for name, leaf in documents.items()}
         return leaves, documents, preprocess(leaves, chunks, scale_factors=factors)
-
-
-def _json(name: str, text: str, kind: type, expected: str) -> Any:
-    """Return the value of an input that is JSON."""
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        problem = Problem(f"is not JSON ({error})", Position(name), expected=expected)
-        raise SpecError(problem) from None
-    if not isinstance(value, kind):
-        raise SpecError(
-            Problem(f"is not what it should be: {text}", Position(name), None, expected)
-        )
-    return value
 
 
 def _require_pipelines(leaves: Sequence[Leaf], kinds: Sequence[str]) -> None:

@@ -1,0 +1,168 @@
+"""The task that the InstructLab workflow ends with: generated rows become training data."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kfp_sdg.errors import Position, Problem, SpecError
+from kfp_sdg.instructlab.model import LeafKind
+from kfp_sdg.runtime.artifacts import read_artifact, write_artifact, write_text
+from kfp_sdg.runtime.console import plain_console, say
+from kfp_sdg.runtime.json_setting import json_setting
+from kfp_sdg.runtime.training_report import training_report
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+    from kfp_sdg.engine import RunResult
+    from kfp_sdg.instructlab.generate import Generated
+    from kfp_sdg.instructlab.mixing import Mixed
+    from kfp_sdg.instructlab.preprocess import Preprocessed
+    from kfp_sdg.runtime.artifacts import Artifact, MetricsArtifact
+
+_INSTRUCTIONS = 'a JSON object such as {"spellcheck": ["Correct the text."]}'
+_SUFFIX_FORMAT = "%Y-%m-%dT%H_%M_%S"
+
+
+def postprocess_taxonomy(
+    *,
+    leaves: Artifact,
+    seed_rows: Artifact,
+    knowledge: Artifact,
+    freeform_skills: Artifact,
+    grounded_skills: Artifact,
+    evaluation: Artifact,
+    training_data: Artifact,
+    knowledge_train: Artifact,
+    skills_train: Artifact,
+    metrics: MetricsArtifact,
+    report: Artifact,
+    auxiliary_instructions: str = "{}",
+    system_prompt: str = "",
+    date_suffix: str = "",
+    allow_empty: bool = False,
+) -> None:
+    """Turn generated rows into training data: the body of the postprocess component.
+
+    Args:
+        leaves: The folder with the first rows by leaf, as preprocess gives it.
+        seed_rows: The questions and answers of all seed examples.
+        knowledge: What the pipeline for knowledge generated.
+        freeform_skills: What the pipeline for freeform skills generated.
+        grounded_skills: What the pipeline for grounded skills generated.
+        evaluation: The questions about documents.
+        training_data: Where the folder with InstructLab's files goes.
+        knowledge_train: Where the mixed messages of knowledge go.
+        skills_train: Where the mixed messages of skills go.
+        metrics: Takes the number of leaves, generated rows and training rows.
+        report: Where the Markdown page about the leaves goes.
+        auxiliary_instructions: JSON object of lists of instructions, by dataset type.
+        system_prompt: What the system says in training rows; "" for a general text.
+        date_suffix: What the files' names end in; "" for the time now.
+        allow_empty: Do not fail for leaves that nothing came of.
+
+    Raises:
+        SystemExit: With status 1, after one paragraph about what went wrong; for leaves that
+            nothing came of, why.
+    """
+    from kfp_sdg.instructlab.mixing import DEFAULT_SYSTEM_PROMPT, TrainingSettings
+    from kfp_sdg.instructlab.outcome import require_rows
+    from kfp_sdg.instructlab.preprocess import read_preprocessed, write_preprocessed
+    from kfp_sdg.instructlab.results import write_results
+
+    with plain_console():
+        settings = TrainingSettings(
+            system_prompt=system_prompt or DEFAULT_SYSTEM_PROMPT,
+            auxiliary_instructions=json_setting(
+                "auxiliary_instructions", auxiliary_instructions, dict, _INSTRUCTIONS
+            ),
+        )
+        suffix = _suffix(date_suffix.strip())
+        folder = Path(training_data.path)
+        first = read_preprocessed(leaves.path)
+        write_preprocessed(first, folder / f"preprocessed_{suffix}")
+        made = {
+            LeafKind.KNOWLEDGE: knowledge,
+            LeafKind.FREEFORM: freeform_skills,
+            LeafKind.GROUNDED: grounded_skills,
+        }
+        generated = _generated(first, made, evaluation)
+        results = write_results(
+            generated,
+            read_artifact(seed_rows)[0],
+            folder,
+            suffix,
+            settings,
+            # A folder of this pod; whoever has the artifact has the files beside the task files.
+            data_folder=f"node_datasets_{suffix}",
+        )
+        mixes = {"knowledge": knowledge_train, "skills": skills_train}
+        numbers = {
+            "leaves": len(results.leaves),
+            "empty_leaves": sum(leaf.is_empty for leaf in results.leaves),
+            "generated_rows": sum(leaf.generated for leaf in results.leaves),
+            "rows_in_training_data": sum(leaf.used or 0 for leaf in results.leaves),
+            "test_questions": sum(leaf.questions or 0 for leaf in results.leaves),
+        }
+        for name, artifact in mixes.items():
+            rows = _rows_of(results.mixes.get(name))
+            write_artifact(artifact, rows, ())
+            numbers[f"{name}_train_rows"] = rows.num_rows
+        training_data.metadata.update(date_suffix=suffix, **numbers)
+        for name, value in numbers.items():
+            metrics.log_metric(name, value)
+        write_text(report, training_report(results.leaves, numbers))
+        say("postprocess: " + ", ".join(f"{name} {value:,}" for name, value in numbers.items()))
+        if not allow_empty:
+            require_rows(results.leaves)
+
+
+def _suffix(given: str) -> str:
+    """Return what the files' names end in.
+
+    Raises:
+        SpecError: It would lead into other folders.
+    """
+    suffix = given or datetime.now(UTC).strftime(_SUFFIX_FORMAT)
+    if not re.fullmatch(r"[\w.+-]+", suffix):
+        problem = Problem(
+            f"{suffix!r} cannot end the name of a file",
+            Position("date_suffix"),
+            expected="letters, digits, '-', '_', '+' and '.', such as 2026-01-31T12_00_00",
+        )
+        raise SpecError(problem)
+    return suffix
+
+
+def _generated(
+    first: Preprocessed, made: Mapping[LeafKind, Artifact], evaluation: Artifact
+) -> Generated:
+    """Return what the pipelines generated, as one process would have it."""
+    from kfp_sdg.instructlab.generate import Generated, rows_by_leaf
+
+    return Generated(
+        {kind: rows_by_leaf(first.table(kind)) for kind in first.kinds},
+        {kind: _result(made[kind]) for kind in first.kinds},
+        _result(evaluation) if LeafKind.KNOWLEDGE in first.kinds else None,
+    )
+
+
+def _result(artifact: Artifact) -> RunResult:
+    from kfp_sdg.engine import RunResult
+
+    rows, history = read_artifact(artifact)
+    return RunResult(rows, history=history)
+
+
+def _rows_of(mixed: Mixed | None) -> pa.Table:
+    """Return the rows of a mix; none where nothing was mixed."""
+    import pyarrow as pa
+
+    from kfp_sdg.storage import read_rows
+
+    return read_rows(mixed.output) if mixed and mixed.rows else pa.table({})
