@@ -8,13 +8,13 @@ import ssl
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from asking import CHAT, complete, connected, failure, failure_of, variant
 from certificates import self_signed
-from kfp_sdg.errors import SpecError
 from kfp_sdg.teacher import (
     RequestStatistics,
     TeacherOptions,
@@ -56,7 +56,19 @@ def through_openai(url: str, **settings: Any) -> Iterator[TeacherPool]:
         yield pool
 
 
-both_ways = pytest.mark.parametrize("through", [through_aiohttp, through_openai])
+@contextmanager
+def through_threads(url: str) -> Iterator[TeacherPool]:
+    import openai
+
+    own = openai.DefaultHttpxClient()
+    client = openai.OpenAI(base_url=url, api_key="EMPTY", timeout=0.3, http_client=own)
+    quick = TeacherOptions(url, max_retries=3, first_delay=0.001, patience_at_start=0.1)
+    with connect_client(client, quick) as pool:
+        yield pool
+    own.close()
+
+
+both_ways = pytest.mark.parametrize("through", [through_aiohttp, through_openai, through_threads])
 
 
 @both_ways
@@ -124,7 +136,7 @@ def test_a_certificate_that_nobody_signed_is_told_at_once(through, tmp_path):
 def test_a_certificate_that_the_environment_names_is_trusted(
     through, variable, tmp_path, monkeypatch
 ):
-    if through is through_openai and variable == "REQUESTS_CA_BUNDLE":
+    if through is not through_aiohttp and variable == "REQUESTS_CA_BUNDLE":
         pytest.skip("httpx does not know it")
     file, context = self_signed(tmp_path)
     monkeypatch.setenv(variable, str(file))
@@ -251,7 +263,7 @@ def test_an_unused_connection_is_used_again(stub_teacher):
     "text", ["plain", "ümläut 日本 🎉", "half \ud83d character", "x" * 3_000_000]
 )
 def test_any_text_reaches_the_server(stub_teacher, through, text, recwarn):
-    if through is through_openai and "\ud83d" in text:
+    if through is not through_aiohttp and "\ud83d" in text:
         pytest.skip("the package cannot send it")
     with through(stub_teacher.url) as pool:
         complete(pool, variant(prompt=text))
@@ -335,14 +347,60 @@ def test_a_clients_key_is_not_shown(stub_teacher):
     assert "geheim" not in str(error)
 
 
-def test_a_client_that_cannot_be_taken_over_is_refused_with_the_one_that_can():
+def test_a_synchronous_client_with_certificates_of_its_own_is_asked_itself(tmp_path):
     import openai
 
-    azure = openai.AzureOpenAI(
-        azure_endpoint="https://a.example", api_key="x", api_version="2024-10-21"
+    certificate, tls = self_signed(tmp_path)
+    with StubTeacher(tls=tls, latency=0.2) as stub:
+        trusting = openai.DefaultHttpxClient(verify=ssl.create_default_context(cafile=certificate))
+        client = openai.OpenAI(base_url=stub.url, api_key="x", http_client=trusting)
+        with connect_client(client) as pool:
+            inquiry = pool.inquiry()
+            inquiry.send([(n, variant(prompt=f"question {n}")) for n in range(8)])
+            answers = []
+            while not inquiry.is_idle:
+                answers += inquiry.collect(wait=True)
+        assert [answer for _, answer in answers if isinstance(answer, Exception)] == []
+        assert stub.max_in_flight > 1
+    assert not client.is_closed()
+
+
+def test_a_client_of_another_kind_is_asked_itself(stub_teacher):
+    import openai
+
+    class Signing(openai.OpenAI):
+        @property
+        def default_headers(self) -> dict[str, Any]:
+            return {**super().default_headers, "X-Signature": "signed"}
+
+    with connect_client(Signing(base_url=stub_teacher.url, api_key="x")) as pool:
+        assert complete(pool).choices
+    headers = {name.lower(): value for name, value in stub_teacher.calls[0].headers.items()}
+    assert headers["x-signature"] == "signed"
+
+
+def test_an_interrupt_does_not_wait_for_the_answers_of_a_synchronous_client():
+    script = """
+import openai, sys, threading
+sys.path.insert(0, "tests")
+from stub_teacher import StubTeacher
+from kfp_sdg.teacher import Request, connect_client
+stub = StubTeacher(latency=60).__enter__()
+client = openai.OpenAI(base_url=stub.url, api_key="x", http_client=openai.DefaultHttpxClient())
+pool = connect_client(client)
+inquiry = pool.inquiry()
+inquiry.send([("a", Request("hello", "stub-model", options={"max_tokens": 5}))])
+while not stub.requests:
+    pass
+inquiry.cancel()
+pool.close()
+print("closed", flush=True)
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, timeout=30
     )
-    with pytest.raises(SpecError, match="AsyncAzureOpenAI"):
-        connect_client(azure)
+    assert done.stdout == "closed\n", done.stderr
 
 
 def test_a_request_imports_neither_openai_nor_httpx(stub_teacher):

@@ -80,23 +80,19 @@ def connect_client(
     ten times the CPU of ``connect``. The client's own retries are switched off.
 
     Args:
-        client: Where the teacher is, with which key and time-outs. Of a synchronous client the
-            settings are taken over, see ``openai_transport.asynchronous``.
+        client: Where the teacher is, with which key, certificates and time-outs; synchronous ones
+            are taken too, see ``openai_transport.transport_for``.
         options: How patiently and how often it is asked; its URL, endpoints and time-outs mean
             nothing here.
         journal: As for ``connect``.
         outage_watcher: As for ``connect``.
-
-    Raises:
-        SpecError: The client's settings cannot be taken over.
     """
-    from kfp_sdg.teacher.openai_transport import OpenAITransport, asynchronous
+    from kfp_sdg.teacher.openai_transport import transport_for
 
-    own = asynchronous(client)
-    url = str(own.base_url).rstrip("/")
+    url = str(client.base_url).rstrip("/")
     options = replace(options or TeacherOptions(url), url=url, endpoints={})
-    key = ApiKey(own.api_key, "the client")
-    sender = _sender(OpenAITransport(own), url, key, options, outage_watcher)
+    key = ApiKey(client.api_key, "the client")
+    sender = _sender(transport_for(client), url, key, options, outage_watcher)
     return _pool({options.url: sender}, options, journal)
 
 
