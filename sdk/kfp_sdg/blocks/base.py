@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from kfp_sdg.blocks.context import PipelineContext
-    from kfp_sdg.spec import PipelineSpec
+    from kfp_sdg.spec import ConfigFile, PipelineSpec
     from kfp_sdg.teacher import RequestStatistics
 
 BlockClass = TypeVar("BlockClass", bound=type)
@@ -171,9 +171,20 @@ class Block:
                 return name
         return type(self).__name__
 
+    def config_file(self, path: str) -> ConfigFile:
+        """Return a file that the block's settings name.
+
+        Args:
+            path: The path as it stands there.
+
+        Raises:
+            BlockError: The pipeline was loaded without that file.
+        """
+        return self.pipe.file(path, block_name=self.block_name)
+
     def _load_config(self, config_path: str) -> dict[str, Any]:
         """Return a config file's mapping (the name that InstructLab's custom blocks call)."""
-        return dict(self.pipe.file(config_path, block_name=self.block_name).content)
+        return dict(self.config_file(config_path).content)
 
 
 def apply_block(block: Block, table: pa.Table, account: Account) -> pa.Table:

@@ -252,7 +252,7 @@ class PromptingBlock(AskingBlock):
         return parsed.rows, Rejection(row, "parse", message, choice.text)
 
     def _prompt(self, path: str) -> Prompt:
-        config = PromptConfig.from_file(self.pipe.file(path, block_name=self.block_name))
+        config = PromptConfig.from_file(self.config_file(path))
         try:
             return Prompt(config, config.template, self.parser(config))
         except PromptError as error:

@@ -23,6 +23,12 @@ CHAT = "chat"
 Format = Callable[[], str]
 
 
+class UnknownFormatError(PromptError, KeyError):
+    """There is no chat format of that name; a ``KeyError`` for those who know InstructLab's."""
+
+    __str__ = PromptError.__str__  # a KeyError's is its argument in quotes
+
+
 class PromptRegistry:
     """The chat formats there are, by the names of the model families they are for."""
 
@@ -48,11 +54,11 @@ class PromptRegistry:
         """Return the format of a family.
 
         Raises:
-            PromptError: There is none of that name.
+            UnknownFormatError: There is none of that name.
         """
         if name not in cls._formats:
             known = ", ".join(sorted(cls._formats))
-            raise PromptError(f"no chat format {name!r}; there are {known}")
+            raise UnknownFormatError(f"no chat format {name!r}; there are {known}")
         return cls._formats[name]
 
     @classmethod
