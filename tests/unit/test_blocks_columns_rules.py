@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from column_blocks import apply, make
+from kfp_sdg.blocks.catalog import ARGUMENTS_OF_ALL
 from kfp_sdg.blocks.combine_columns import CombineColumnsBlock
 from kfp_sdg.blocks.duplicate_columns import DuplicateColumnsBlock
 from kfp_sdg.blocks.filter_by_value import FilterByValueBlock
@@ -91,10 +92,10 @@ def test_the_input_is_not_changed(block: Any) -> None:
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.type_name)
 def test_every_setting_is_described_in_the_docstring(block: Any) -> None:
     described = inspect.getdoc(type(block)) or ""
-    parameters = inspect.signature(type(block).__init__).parameters.values()
-    for parameter in parameters:
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            assert f"{parameter.name}: " in described
+    settings = list(inspect.signature(type(block)).parameters)[ARGUMENTS_OF_ALL:]
+    assert settings
+    for name in settings:
+        assert f"{name}: " in described
 
 
 RUN_ALL = """

@@ -43,7 +43,6 @@ class CombineColumnsBlock(Block):
         ctx: PipelineContext,
         pipe: PipelineSpec,
         block_name: str,
-        *,
         columns: list[str],
         output_col: str,
         separator: str = "\n\n",

@@ -51,7 +51,6 @@ class ConditionalLLMBlock(PromptingBlock):
         ctx: PipelineContext,
         pipe: PipelineSpec,
         block_name: str,
-        *,
         config_paths: list[list[str]],
         output_cols: list[str],
         selector_column_name: str,

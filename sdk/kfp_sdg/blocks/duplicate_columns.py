@@ -34,7 +34,6 @@ class DuplicateColumnsBlock(Block):
         ctx: PipelineContext,
         pipe: PipelineSpec,
         block_name: str,
-        *,
         columns_map: dict[str, str],
     ) -> None:
         super().__init__(ctx, pipe, block_name)

@@ -63,7 +63,6 @@ class FilterByValueBlock(Block):
         ctx: PipelineContext,
         pipe: PipelineSpec,
         block_name: str,
-        *,
         filter_column: str,
         filter_value: Value | list[Value],
         operation: Operation,

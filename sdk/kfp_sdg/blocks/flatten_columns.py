@@ -43,7 +43,6 @@ class FlattenColumnsBlock(Block):
         ctx: PipelineContext,
         pipe: PipelineSpec,
         block_name: str,
-        *,
         var_cols: list[str],
         value_name: str,
         var_name: str,

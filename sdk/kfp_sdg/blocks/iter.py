@@ -36,7 +36,6 @@ class IterBlock(Block):
         ctx: PipelineContext,
         pipe: PipelineSpec,
         block_name: str,
-        *,
         num_iters: int,
         block_type: str,
         **config: Any,

@@ -41,7 +41,6 @@ class LLMBlock(PromptingBlock):
         ctx: PipelineContext,
         pipe: PipelineSpec,
         block_name: str,
-        *,
         config_path: str,
         output_cols: list[str],
         model_id: str | None = None,

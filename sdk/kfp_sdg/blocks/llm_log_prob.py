@@ -58,7 +58,6 @@ class LLMLogProbBlock(PromptingBlock):
         ctx: PipelineContext,
         pipe: PipelineSpec,
         block_name: str,
-        *,
         config_path: str,
         output_cols: list[str],
         model_id: str | None = None,

@@ -37,7 +37,6 @@ class LLMMessagesBlock(AskingBlock):
         ctx: PipelineContext,
         pipe: PipelineSpec,
         block_name: str,
-        *,
         input_col: str,
         output_col: str,
         model_id: str | None = None,

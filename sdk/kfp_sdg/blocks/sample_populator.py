@@ -49,7 +49,6 @@ class SamplePopulatorBlock(Block):
         ctx: PipelineContext,
         pipe: PipelineSpec,
         block_name: str,
-        *,
         config_paths: list[str],
         column_name: str,
         post_fix: str = "",

@@ -43,7 +43,6 @@ class SelectorBlock(Block):
         ctx: PipelineContext,
         pipe: PipelineSpec,
         block_name: str,
-        *,
         choice_map: dict[str, str],
         choice_col: str,
         output_col: str,

@@ -36,7 +36,7 @@ class SetToMajorityValueBlock(Block):
     row_wise: ClassVar[bool] = False
 
     def __init__(
-        self, ctx: PipelineContext, pipe: PipelineSpec, block_name: str, *, col_name: str
+        self, ctx: PipelineContext, pipe: PipelineSpec, block_name: str, col_name: str
     ) -> None:
         super().__init__(ctx, pipe, block_name)
         self.col_name = col_name
