@@ -44,6 +44,7 @@ lint: $(READY) ## ruff, mypy, the layers, yamllint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy sdk/kfp_sdg
+	$(BIN)/mypy sdk/instructlab-sdg/instructlab
 	@rm -rf build/lint && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/lint .
 	PYTHONPATH=build/lint $(BIN)/lint-imports
 	$(BIN)/yamllint --strict .

@@ -133,10 +133,11 @@ def load_plugins(modules: Iterable[str] = ()) -> None:
 
 def _misfits(kind: type, config: Mapping[str, Any]) -> list[str]:
     """Say which settings a block type does not have and which it needs."""
-    settings = list(inspect.signature(kind).parameters.values())[ARGUMENTS_OF_ALL:]
+    parameters = list(inspect.signature(kind).parameters.values())
+    settings = parameters[ARGUMENTS_OF_ALL:]
     names = [s.name for s in settings if s.kind not in (s.VAR_KEYWORD, s.VAR_POSITIONAL)]
     wrong = []
-    if not any(s.kind is s.VAR_KEYWORD for s in settings):
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters):  # as in `__init__(self, *args, **kw)`
         for key in config:
             near = difflib.get_close_matches(key, names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"

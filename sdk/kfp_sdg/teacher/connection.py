@@ -91,8 +91,35 @@ def connect_client(
 
     url = str(client.base_url).rstrip("/")
     options = replace(options or TeacherOptions(url), url=url, endpoints={})
-    key = ApiKey(client.api_key, "the client")
-    sender = _sender(transport_for(client), url, key, options, outage_watcher)
+    return connect_through(
+        transport_for(client),
+        options,
+        key=ApiKey(client.api_key, "the client"),
+        journal=journal,
+        outage_watcher=outage_watcher,
+    )
+
+
+def connect_through(
+    transport: Transport,
+    options: TeacherOptions,
+    *,
+    key: ApiKey | None = None,
+    journal: Journal | None = None,
+    outage_watcher: OutageWatcher | None = None,
+) -> TeacherPool:
+    """Return a teacher that is asked through a transport.
+
+    Args:
+        transport: Sends the requests.
+        options: How patiently and how often it is asked; its URL is what messages name, and it has
+            no endpoints.
+        key: What must not be shown; None where the transport has none.
+        journal: As for ``connect``.
+        outage_watcher: As for ``connect``.
+    """
+    key = key or ApiKey("EMPTY", "nowhere")
+    sender = _sender(transport, options.url, key, options, outage_watcher)
     return _pool({options.url: sender}, options, journal)
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from datasets import Dataset, disable_progress_bars
 from driver import MODEL, Order, read_order, report
-from instructlab.sdg.pipeline import Pipeline, PipelineContext
 from openai import OpenAI
+
+from instructlab.sdg.pipeline import Pipeline, PipelineContext
 
 
 def main(order: Order) -> None:

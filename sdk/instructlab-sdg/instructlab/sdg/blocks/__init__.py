@@ -1,0 +1,1 @@
+"""The blocks, in the modules in which InstructLab has them."""

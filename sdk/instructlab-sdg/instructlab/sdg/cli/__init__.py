@@ -1,0 +1,1 @@
+"""Command lines: ``python -m instructlab.sdg.cli.run_pipeline``."""

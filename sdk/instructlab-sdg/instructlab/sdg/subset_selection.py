@@ -1,0 +1,6 @@
+"""Subset selection, a preview in instructlab-sdg, is not part of this distribution."""
+
+raise ImportError(
+    "instructlab.sdg of kfp-sdg has no subset selection: it needs torch, submodlib and a GPU. "
+    "Install the original instructlab-sdg in an environment of its own for it."
+)
