@@ -4,6 +4,7 @@
     make bench PEERS=1         the peers too, installed under build/bench-venvs
     make bench ARGS="--quick"  a tenth of the rows, one process per figure
     make bench ARGS="--only speed --json figures.json"
+    make bench ARGS="--only quality --keep"   after a change of prompts
 
 Every system runs in a fresh process, in turn with the others, against a server in a process of its
 own. Nothing here fails on time. A machine that does something else meanwhile gives other figures.
@@ -17,7 +18,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import columns, compiling, journaling, resume, slots, starts, systems, teacher
+from benchmarks import (
+    columns,
+    compiling,
+    journaling,
+    quality,
+    resume,
+    slots,
+    starts,
+    systems,
+    teacher,
+)
 from benchmarks.scenarios import SLOTS, SPEED, Scenario
 from benchmarks.server import ServerProcess
 from benchmarks.stub_server import Settings
@@ -26,7 +37,7 @@ from benchmarks.tables import Report, machine
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SECTIONS = ("starts", "columns", "compile", "speed", "slots", "journal", "resume")
+SECTIONS = ("starts", "columns", "compile", "speed", "slots", "journal", "resume", "quality")
 JOURNALED = Scenario("A", 5_000)
 RESUMED = Scenario("B", 400, Settings(slots=16))
 
@@ -43,6 +54,10 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3, help="processes per small figure")
     parser.add_argument("--repeats", type=int, default=1, help="runs of a flow; the median counts")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE.gguf", help="a better model for quality"
+    )
+    parser.add_argument("--keep", action="store_true", help="keep quality's figures for comparison")
     return parser.parse_args()
 
 
@@ -89,6 +104,8 @@ def main() -> None:
         compiling.bench(report, options.runs)
     if set(options.only) & {"speed", "slots", "journal", "resume"}:
         bench_flows(report, options)
+    if "quality" in options.only:
+        quality.bench(report, weights=options.weights, keep=options.keep)
     if options.json:
         report.write(options.json, about)
     report.say(f"{(time.monotonic() - begin) / 60:.1f} minutes")
