@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 TAXONOMY = Path(__file__).parents[3] / "shared" / "data" / "taxonomy"
 KEPT = Path(__file__).with_name("quality.json")
-SEEDS = 3
+SEEDS = 2
 """Rows of each leaf that go in, so that all pipelines take minutes on two cores."""
-SCALE = 4
+SCALE = 3
 """The scale factor, for the same reason."""
 SETS = ("simple", "full", "llama")
 MOST_TOKENS = 512
@@ -76,7 +76,7 @@ def bench(report: Report, *, weights: Path | None, keep: bool) -> None:
     with embedded_teacher(weights) as url, connect(TeacherOptions(url=url)) as teachers:
         (model,) = teachers.run(teachers.teacher(None).models())
         kept = _kept(model)
-        figures = [_measured(name, rows, teachers, report) for name, rows in _work()]
+        figures = [_measured(*work, teachers, report) for work in _work()]
     report.add(
         f"Prompts with {model}",
         ("pipeline", "seeds", "answers", "parse", "before", "pass judges", "before", "rows", "s"),
@@ -115,13 +115,12 @@ def measure(
     )
 
 
-def _measured(name: str, rows: pa.Table, teachers: TeacherPool, report: Report) -> Quality:
+def _measured(
+    spec: PipelineSpec, name: str, rows: pa.Table, teachers: TeacherPool, report: Report
+) -> Quality:
     from kfp_sdg.blocks import PipelineContext
     from kfp_sdg.engine import run
-    from kfp_sdg.pipelines import shipped
-    from kfp_sdg.spec import load_pipeline
 
-    spec = load_pipeline(shipped(name))
     context = PipelineContext(
         teachers=teachers,
         model_family="chat",
@@ -137,23 +136,20 @@ def _measured(name: str, rows: pa.Table, teachers: TeacherPool, report: Report) 
     return quality
 
 
-def _work() -> Iterator[tuple[str, pa.Table]]:
-    """Yield each pipeline's name and its rows."""
+def _work() -> Iterator[tuple[PipelineSpec, str, pa.Table]]:
+    """Yield each pipeline, its name, and its rows."""
     from kfp_sdg.instructlab.model import LeafKind
+    from kfp_sdg.instructlab.pipeline_set import evaluation_pipeline, find_pipelines
     from kfp_sdg.instructlab.preprocess import preprocess
     from kfp_sdg.instructlab.taxonomy import read_taxonomy
 
     leaves = read_taxonomy(TAXONOMY)
     rows = preprocess(leaves, {leaf.name: _documents(leaf) for leaf in leaves})
-    files = {
-        LeafKind.KNOWLEDGE: "knowledge",
-        LeafKind.FREEFORM: "freeform_skills",
-        LeafKind.GROUNDED: "grounded_skills",
-    }
-    for pipelines in SETS:
-        for kind, file in files.items():
-            yield f"instructlab/{pipelines}/{file}", _few_of_each_leaf(rows.table(kind))
-    yield "instructlab/eval/mmlu_bench", _few_of_each_leaf(rows.table(LeafKind.KNOWLEDGE))
+    for name in SETS:
+        for kind, spec in find_pipelines(name).all_of(LeafKind).items():
+            yield spec, f"{name}/{spec.name}", _few_of_each_leaf(rows.table(kind))
+    spec = evaluation_pipeline()
+    yield spec, f"eval/{spec.name}", _few_of_each_leaf(rows.table(LeafKind.KNOWLEDGE))
 
 
 def _documents(leaf: Leaf) -> tuple[str, ...]:
@@ -177,15 +173,14 @@ def _few_of_each_leaf(rows: pa.Table) -> pa.Table:
 
 def _answers_per_request(block: BlockSpec) -> int:
     """Return how many answers a block asks for in a request."""
-    from kfp_sdg.blocks.generation import Generation
+    from kfp_sdg.spec.scaling import Amount
 
-    generation = Generation.read(block.config.get("gen_kwargs"), max_num_tokens=MOST_TOKENS)
-    return generation.count(SCALE)
+    return Amount.read((block.config.get("gen_kwargs") or {}).get("n", 1), "n").of(SCALE)
 
 
 def _cells(now: Quality, before: Quality | None) -> Sequence[str]:
     return (
-        now.pipeline.removeprefix("instructlab/"),
+        now.pipeline,
         str(now.seeds),
         str(now.answers),
         _share(now.parsed),
