@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,13 @@ def test_a_kind_without_a_pipeline_has_a_task_that_gives_nothing_and_its_leaves_
         assert container["args"][-1] == "empty"
     given = tasks["preprocess"]["inputs"]["parameters"]["kinds"]["runtimeValue"]["constant"]
     assert json.loads(given) == ["freeform_skill", "grounded_skill"]
+
+
+def test_every_name_is_one_that_kubernetes_allows(package: Any) -> None:
+    graphs = [package["root"], *package["components"].values()]
+    names = {name for graph in graphs for name in graph.get("dag", {}).get("tasks", {})}
+    assert names > set(NAMES)
+    assert all(re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name) for name in names)
 
 
 def test_the_pipelines_do_not_wait_for_each_other(package: Any) -> None:
