@@ -13,6 +13,7 @@ from kfp_sdg.instructlab.documents import load_all
 from kfp_sdg.instructlab.generate import Generated, generate_rows
 from kfp_sdg.instructlab.mixing import TrainingSettings
 from kfp_sdg.instructlab.pipeline_set import evaluation_pipeline, find_pipelines
+from kfp_sdg.instructlab.postprocess import write_test_file
 from kfp_sdg.instructlab.preprocess import preprocess, write_preprocessed
 from kfp_sdg.instructlab.results import Results, write_results
 from kfp_sdg.instructlab.rows import seed_rows
@@ -66,13 +67,9 @@ def in_one_process(
             evaluation=evaluation_pipeline(),
         )
     settings = TrainingSettings(auxiliary_instructions=found.auxiliary_instructions)
+    write_test_file(seed_rows(leaves, settings.system_prompt), output, SUFFIX)
     results = write_results(
-        generated,
-        seed_rows(leaves),
-        output,
-        SUFFIX,
-        settings,
-        data_folder=f"node_datasets_{SUFFIX}",
+        generated, output, SUFFIX, settings, data_folder=f"node_datasets_{SUFFIX}"
     )
     return generated, results
 

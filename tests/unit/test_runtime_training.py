@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ OUTPUTS = ("training_data", "knowledge_train", "skills_train", "metrics", "repor
 
 @pytest.fixture
 def task(tmp_path: Path) -> dict[str, Artifact]:
-    """The task's artifacts: two skills, of which one gave six answers and the other none."""
+    """The task's artifacts: a skill that gave seven answers, one of them empty, and one without."""
     for leaf in (GIVES, MUTE):
         folder = leaf.replace("skills_", "skills/")
         write_leaf(tmp_path / "taxonomy", folder, skill())
@@ -43,9 +44,9 @@ def task(tmp_path: Path) -> dict[str, Artifact]:
             "leaf_node_path": GIVES,
             "task_description": "Write a haiku.",
             "question": f"About {i}?",
-            "response": f"Line {i}.",
+            "response": f"Line {i}." if i else "",
         }
-        for i in range(6)
+        for i in range(7)
     ]
     write_dataset(tmp_path / "freeform_skills", pa.Table.from_pylist(rows), [history()])
     names = ("leaves", "seed_rows", *INPUTS, *OUTPUTS)
@@ -54,11 +55,11 @@ def task(tmp_path: Path) -> dict[str, Artifact]:
 
 def history() -> HistoryEntry:
     books = {
-        GIVES: GroupBooks(rows_in=5, rows_out=6),
+        GIVES: GroupBooks(rows_in=5, rows_out=7),
         MUTE: GroupBooks(rows_in=5, rows_out=0, rejected_by_reason={"parse": 3}),
     }
     return HistoryEntry(
-        "ask", "LLMBlock", 10, 6, added=1, filtered=2, rejected=3, groups=books,
+        "ask", "LLMBlock", 10, 7, added=2, filtered=2, rejected=3, groups=books,
         rejected_by_reason={"parse": 3},
     )  # fmt: skip
 
@@ -85,6 +86,7 @@ def test_one_folder_holds_all_files_and_the_mixes_are_datasets_too(task: dict[st
         f"knowledge_recipe_{SUFFIX}.yaml",
         f"skills_recipe_{SUFFIX}.yaml",
         f"skills_train_msgs_{SUFFIX}.jsonl",
+        f"run_{SUFFIX}/rejected_for_training.jsonl",
     }
     assert task["knowledge_train"].stored.table.num_rows == 0
     table = task["skills_train"].stored.table
@@ -92,7 +94,7 @@ def test_one_folder_holds_all_files_and_the_mixes_are_datasets_too(task: dict[st
     assert task["metrics"].metadata == {
         "leaves": 2,
         "empty_leaves": 1,
-        "generated_rows": 6,
+        "generated_rows": 7,
         "rows_in_training_data": 6,
         "test_questions": 0,
         "knowledge_train_rows": 0,
@@ -105,9 +107,18 @@ def test_the_page_tells_of_each_leaf_and_why_one_gave_nothing(task: dict[str, An
     postprocess_taxonomy(**task, date_suffix=SUFFIX, allow_empty=True)
     page = Path(task["report"].path).read_text(encoding="utf-8").replace("\\", "")
     assert f"- {MUTE}: 5 seed rows; 3 rejected at ask (parse), 2 filtered at ask" in page
-    assert f"| {GIVES} | freeform_skill | 5 | 6 | 0 | 0 | 0 | 6 |  |" in page
+    assert f"| {GIVES} | freeform_skill | 5 | 7 | 1 | 0 | 0 | 6 |  |" in page
     assert f"| {MUTE} | freeform_skill | 5 | 0 | 3 | 2 | 0 | 0 |  |" in page
     assert f"| {MUTE} | freeform_skill | ask | parse | 3 |" in page
+
+
+def test_generated_rows_that_cannot_be_used_are_kept_with_the_reason(task: dict[str, Any]) -> None:
+    postprocess_taxonomy(**task, date_suffix=SUFFIX, allow_empty=True)
+    folder = Path(task["training_data"].path, f"run_{SUFFIX}")
+    (line,) = (folder / "rejected_for_training.jsonl").read_text("utf-8").splitlines()
+    row = json.loads(line)
+    assert (row["question"], row["leaf_node_path"]) == ("About 0?", GIVES)
+    assert row["rejected_reason"]
 
 
 def test_a_leaf_that_gave_nothing_is_an_error_that_says_why(

@@ -10,15 +10,14 @@ from kfp_sdg.instructlab.evaluation import mmlu_files
 from kfp_sdg.instructlab.generate import write_generated
 from kfp_sdg.instructlab.mixing import TrainingSettings
 from kfp_sdg.instructlab.outcome import leaf_outcomes
-from kfp_sdg.instructlab.postprocess import postprocess, write_mixes, write_test_file
+from kfp_sdg.instructlab.postprocess import postprocess, write_mixes
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    import pyarrow as pa
-
     from kfp_sdg.instructlab.generate import Generated
+    from kfp_sdg.instructlab.leaf_books import LeafBooks
     from kfp_sdg.instructlab.mixing import Mixed
     from kfp_sdg.instructlab.outcome import LeafOutcome
 
@@ -30,27 +29,28 @@ class Results:
     Attributes:
         leaves: What each leaf gave, leaves in order of their names.
         mixes: The mixes by what they are for, "knowledge" and "skills", where there is one.
+        training: Where the generated rows of each leaf went.
+        evaluation: Where the questions to test with of each leaf went.
     """
 
     leaves: tuple[LeafOutcome, ...]
     mixes: Mapping[str, Mixed]
+    training: tuple[LeafBooks, ...]
+    evaluation: tuple[LeafBooks, ...]
 
 
 def write_results(
     generated: Generated,
-    seed_rows: pa.Table,
     output_dir: str | os.PathLike[str],
     date_suffix: str,
     settings: TrainingSettings | None = None,
     *,
     data_folder: str | None = None,
 ) -> Results:
-    """Write generated rows, training data, test data and evaluation data.
+    """Write generated rows, training data and evaluation data.
 
     Args:
         generated: What came of the rows of all leaves.
-        seed_rows: The contributors' own questions and answers, see ``rows.seed_rows``, without a
-            system prompt.
         output_dir: Where everything is written.
         date_suffix: What the names of files end in, ``YYYY-MM-DDTHH_MM_SS``.
         settings: What may be chosen about training data.
@@ -67,18 +67,11 @@ def write_results(
     settings = settings or TrainingSettings()
     output = Path(output_dir)
     write_generated(generated, output / f"generated_{date_suffix}")
-    written = postprocess(generated.leaf_tables(), output, date_suffix, settings)
-    asked = None
-    if generated.evaluation is not None:
-        asked = mmlu_files(
-            generated.evaluation_tables(), output, date_suffix, data_folder=data_folder
-        )
-    write_test_file(_with_system(seed_rows, settings.system_prompt), output, date_suffix)
+    training = postprocess(generated.leaf_tables(), output, date_suffix, settings).leaves
+    evaluation = mmlu_files(
+        generated.evaluation_tables(), output, date_suffix, data_folder=data_folder
+    )
     mixes = write_mixes(output, date_suffix, seed=settings.seed)
-    return Results(leaf_outcomes(generated, written.leaves, asked), mixes)
-
-
-def _with_system(rows: pa.Table, system_prompt: str) -> pa.Table:
-    import pyarrow as pa
-
-    return rows.append_column("system", pa.array([system_prompt] * rows.num_rows, pa.string()))
+    questions = None if generated.evaluation is None else evaluation
+    leaves = leaf_outcomes(generated, training, questions)
+    return Results(leaves, mixes, training, evaluation)
