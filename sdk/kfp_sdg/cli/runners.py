@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kfp_sdg.blocks import PipelineContext
-from kfp_sdg.cli.checkpoint import opened, prepare_for_tasks
+from kfp_sdg.cli.checkpoint import prepare_for_tasks
 from kfp_sdg.cli.console import say
 from kfp_sdg.cli.numbers import rows_phrase
 from kfp_sdg.cli.teachers import connected, started
@@ -24,13 +23,10 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from kfp_sdg.cli.checkpoint import Checkpoint
+    from kfp_sdg.cli.asking import AskingOrder
     from kfp_sdg.cli.progress import Watcher
-    from kfp_sdg.cli.teachers import TeacherChoice
     from kfp_sdg.spec import PipelineSpec
     from kfp_sdg.storage import HistoryEntry
-    from kfp_sdg.teacher import TeacherPool
-    from kfp_sdg.teacher.server_metrics import PrefixCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +37,14 @@ class RunOrder:
         spec: The pipeline.
         input: Where its rows are.
         output: The folder for the results.
-        teacher: The teacher.
-        checkpoint: Where answers are kept until the run has succeeded; None for nowhere.
-        max_rejected: How many rows a block may reject.
-        model_id: The model to ask, over what the blocks say.
-        model_family: The chat format, over what the blocks say.
-        num_instructions: What ``n: scaled`` stands for.
-        max_num_tokens: ``max_tokens`` of blocks that do not set their own.
-        constrain: Whether grammars are sent.
+        asking: Whom to ask and how.
         plugins: Modules that register custom blocks and prompts.
     """
 
     spec: PipelineSpec
     input: str
     output: Path
-    teacher: TeacherChoice
-    checkpoint: Checkpoint | None
-    max_rejected: str
-    model_id: str | None
-    model_family: str | None
-    num_instructions: int | None
-    max_num_tokens: int
-    constrain: bool
+    asking: AskingOrder
     plugins: tuple[str, ...]
 
 
@@ -78,16 +60,8 @@ def run_here(order: RunOrder, watcher: Watcher, tell: Callable[[str], None]) -> 
         SdgError: It cannot be run; the watcher has what was finished until then.
     """
     table, earlier = _input(order)
-    with (
-        opened(order.checkpoint, tell) as journal,
-        started(order.teacher) as choice,
-        connected(choice, journal=journal, outage_watcher=watcher) as teachers,
-    ):
-        context = _context(order, choice, teachers)
-        before = teachers.prefix_cache() if teachers else None
+    with order.asking.open(watcher, tell) as context:
         result = run(order.spec, table, context, earlier=earlier, observer=watcher)
-        if teachers and before:
-            _tell_of_prefix_cache(before, teachers.prefix_cache(), tell)
     write_run(result, order.output)
     return result
 
@@ -106,11 +80,12 @@ def run_on_kfp(order: RunOrder, watcher: Watcher, tell: Callable[[str], None]) -
     from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
 
     table, _ = _input(order)
-    prepare_for_tasks(order.checkpoint, tell)
-    with started(order.teacher) as choice:
+    asking = order.asking
+    prepare_for_tasks(asking.checkpoint, tell)
+    with started(asking.teacher) as choice:
         # What cannot work is found before the first task.
         with connected(choice, outage_watcher=watcher) as teachers:
-            context = _context(order, choice, teachers)
+            context = asking.context(choice, teachers)
             prepare_blocks(order.spec, table.column_names, context)
         options = LocalRunOptions(
             teacher_url=choice.url,
@@ -122,25 +97,12 @@ def run_on_kfp(order: RunOrder, watcher: Watcher, tell: Callable[[str], None]) -
             max_concurrency=choice.max_concurrency,
             teacher_patience=choice.patience,
             teacher_timeout=choice.timeout,
-            checkpoint=order.checkpoint.place if order.checkpoint else None,
+            checkpoint=asking.checkpoint.place if asking.checkpoint else None,
             max_rejected=context.max_rejected,
             constrain=context.constrain,
             plugins=order.plugins,
         )
         return run_with_kfp(order.spec, order.input, order.output, options, watcher)
-
-
-def _tell_of_prefix_cache(
-    before: PrefixCache, after: PrefixCache | None, tell: Callable[[str], None]
-) -> None:
-    """Say how much of the prompts the teacher did not have to read, where it counts that."""
-    meanwhile = after - before if after else None
-    if meanwhile and meanwhile.queried:
-        tell(
-            f"The teacher's prefix cache held {meanwhile.hit / meanwhile.queried:.0%} of "
-            f"{meanwhile.queried:,} prompt tokens "
-            "(vllm:prefix_cache_hits / vllm:prefix_cache_queries, all its clients together)."
-        )
 
 
 def keep_partial(watcher: Watcher, output: Path) -> None:
@@ -183,21 +145,6 @@ def ended_in_order() -> Iterator[None]:
             signal.signal(number, before)
 
 
-def _context(
-    order: RunOrder, choice: TeacherChoice, teachers: TeacherPool | None
-) -> PipelineContext:
-    """Return the run's settings: what was asked for, else what fits the teacher."""
-    return PipelineContext(
-        teachers=teachers,
-        model_family=order.model_family or choice.model_family,
-        model_id=order.model_id or choice.model_id,
-        num_instructions_to_generate=order.num_instructions,
-        max_num_tokens=order.max_num_tokens,
-        constrain=order.constrain,
-        max_rejected=order.max_rejected,
-    )
-
-
 def _input(order: RunOrder) -> tuple[pa.Table, tuple[HistoryEntry, ...]]:
     """Return the input rows and what was done to them, once all was checked that costs nothing.
 
@@ -208,7 +155,7 @@ def _input(order: RunOrder) -> tuple[pa.Table, tuple[HistoryEntry, ...]]:
     """
     from kfp_sdg.spec import require_num_instructions
 
-    require_num_instructions(order.spec, order.num_instructions)
+    require_num_instructions(order.spec, order.asking.num_instructions)
     try:
         check_output(order.output)
         return read_place(order.input)
