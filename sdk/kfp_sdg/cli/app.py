@@ -9,6 +9,7 @@ import typer
 from kfp_sdg import __version__
 from kfp_sdg.cli.blocks import blocks_app
 from kfp_sdg.cli.compile import compile_command
+from kfp_sdg.cli.generate import generate_command
 from kfp_sdg.cli.mix import mix_command
 from kfp_sdg.cli.run import run_command
 from kfp_sdg.cli.validate import validate_command
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command("validate")(validate_command)
 app.command("run")(run_command)
 app.command("compile")(compile_command)
+app.command("generate")(generate_command)
 app.command("mix")(mix_command)
 app.add_typer(blocks_app, name="blocks")
 

@@ -24,7 +24,7 @@ from kfp_sdg.storage.json_lines import write_json_lines
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from kfp_sdg.blocks import PipelineContext
     from kfp_sdg.spec import PipelineSpec
@@ -147,9 +147,8 @@ def generate_rows(
         TeacherError: The teacher cannot be used.
     """
     parts = list(_parts(tables, pipelines, evaluation))
-    settings = {part.name: replace(context, part=part.name) for part in parts}
-    for part in parts:
-        _check(part, settings[part.name])
+    columns = {kind: tables[kind].column_names for kind in LeafKind if _has_rows(tables, kind)}
+    check_generation(columns, pipelines, context, evaluation)
     seeds = {kind: rows_by_leaf(tables[kind]) for kind in LeafKind if _has_rows(tables, kind)}
     watching = _Parts(observer or Observer(), sum(len(part.spec.blocks) for part in parts))
     results: dict[str, RunResult] = {}
@@ -157,7 +156,7 @@ def generate_rows(
         for part in parts:
             on_part(part)
             results[part.name] = run(
-                part.spec, part.rows, settings[part.name], observer=watching.next(part)
+                part.spec, part.rows, _own(context, part.name), observer=watching.next(part)
             )
             _require_leaves(part, results[part.name])
     except BaseException:
@@ -165,6 +164,31 @@ def generate_rows(
         on_stop(Stopped(_generated(seeds, results), at, watching.stopped))
         raise
     return _generated(seeds, results)
+
+
+def check_generation(
+    columns: Mapping[LeafKind, Sequence[str]],
+    pipelines: Mapping[LeafKind, PipelineSpec],
+    context: PipelineContext,
+    evaluation: PipelineSpec | None = None,
+) -> None:
+    """Find what cannot work before anything is paid for, or even before there are rows.
+
+    Args:
+        columns: The columns of each kind's rows.
+        pipelines: The pipeline of each kind.
+        context: The run's settings.
+        evaluation: The pipeline that writes questions to test with; None for no evaluation.
+
+    Raises:
+        BlockError: See ``generate_rows``; with the exit code of the user's mistakes.
+        TeacherError: A teacher cannot be used.
+    """
+    for kind in LeafKind:
+        if kind in columns:
+            _check(pipelines[kind], columns[kind], _own(context, kind.value))
+    if evaluation is not None and LeafKind.KNOWLEDGE in columns:
+        _check(evaluation, columns[LeafKind.KNOWLEDGE], _own(context, EVALUATION))
 
 
 def write_generated(generated: Generated, folder: str | os.PathLike[str]) -> list[Path]:
@@ -258,14 +282,13 @@ def _has_rows(tables: Mapping[LeafKind, pa.Table], kind: LeafKind) -> bool:
     return kind in tables and tables[kind].num_rows > 0
 
 
-def _check(part: Part, context: PipelineContext) -> None:
-    """Find what cannot work before anything is paid for.
+def _own(context: PipelineContext, part: str) -> PipelineContext:
+    return replace(context, part=part)
 
-    Raises:
-        BlockError: See ``generate_rows``; with the exit code of the user's mistakes.
-    """
-    blocks = prepare_blocks(part.spec, part.rows.column_names, context)
-    columns = part.rows.column_names
+
+def _check(spec: PipelineSpec, columns: Sequence[str], context: PipelineContext) -> None:
+    """Check one pipeline, and that it keeps the column that tells leaves apart."""
+    blocks = prepare_blocks(spec, columns, context)
     for block_spec, block in blocks:
         after = walk_columns([(block_spec, block)], columns)
         if after is None:  # a custom block; _require_leaves looks at what comes out

@@ -78,12 +78,13 @@ class LeafOutcome:
         """Rows that could not be used."""
         return sum(x.rows for x in self.losses if x.reason not in (FILTERED, DUPLICATES))
 
-    @property
-    def why(self) -> str:
-        """The largest losses, as a phrase."""
+    def __str__(self) -> str:
+        """Return the leaf with its largest losses."""
         largest = sorted(self.losses, key=lambda loss: -loss.rows)
-        named = ", ".join(str(loss) for loss in largest[:_MOST_LOSSES])
-        return named + (", …" if len(largest) > _MOST_LOSSES else "")
+        named = [str(loss) for loss in largest[:_MOST_LOSSES]]
+        named += ["…"] if len(largest) > _MOST_LOSSES else []
+        why = ", ".join(named) or "no row was lost, none was made"
+        return f"{self.leaf}: {self.seeds:,} seed row{'' if self.seeds == 1 else 's'}; {why}"
 
 
 class EmptyLeafError(SdgError):
@@ -96,14 +97,8 @@ class EmptyLeafError(SdgError):
     def __init__(self, outcomes: Sequence[LeafOutcome]) -> None:
         self.outcomes = tuple(outcomes)
         empty = [outcome for outcome in outcomes if outcome.is_empty]
-        lines = (
-            f"  {o.leaf}: {o.seeds:,} seed row{'' if o.seeds == 1 else 's'}; "
-            f"{o.why or 'no row was lost, none was made'}"
-            for o in empty
-        )
-        super().__init__(
-            f"nothing came of {len(empty)} of {len(outcomes)} leaves:\n" + "\n".join(lines)
-        )
+        lines = (f"\n  {outcome}" for outcome in empty)
+        super().__init__(f"nothing came of {len(empty)} of {len(outcomes)} leaves:{''.join(lines)}")
 
 
 def losses(history: Iterable[HistoryEntry], leaf: str, kind: LeafKind) -> Iterator[Loss]:

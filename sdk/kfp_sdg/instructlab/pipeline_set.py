@@ -84,6 +84,12 @@ class PipelineSet:
         return {kind: spec for kind, spec in wanted.items() if spec is not None}
 
     @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is doubtful in the pipelines."""
+        specs = (self.knowledge, self.freeform, self.grounded)
+        return tuple(warning for spec in specs if spec for warning in spec.warnings)
+
+    @property
     def auxiliary_instructions(self) -> Mapping[str, tuple[str, ...]]:
         """What the mixing of training data takes from the knowledge pipeline."""
         return self.knowledge.auxiliary_instructions if self.knowledge else {}

@@ -1,0 +1,123 @@
+"""What came of a taxonomy, for people: a line for each leaf, and where everything is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from kfp_sdg.cli.numbers import clock, compact, rows_phrase
+from kfp_sdg.instructlab.generate import EVALUATION
+from kfp_sdg.instructlab.model import LeafKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rich.console import Console
+
+    from kfp_sdg.instructlab.generate import Part
+    from kfp_sdg.instructlab.outcome import LeafOutcome
+    from kfp_sdg.instructlab.workflow import WorkflowResult
+    from kfp_sdg.storage import HistoryEntry
+
+_PARTS = {
+    LeafKind.KNOWLEDGE: "Knowledge",
+    LeafKind.FREEFORM: "Freeform skills",
+    LeafKind.GROUNDED: "Grounded skills",
+    EVALUATION: "Questions to test with",
+}
+
+
+def part_phrase(part: Part) -> str:
+    """Return what is said before the rows of a part begin."""
+    return f"{_PARTS[part.name]}: {rows_phrase(part.rows.num_rows)} to generate from."
+
+
+def show_result(console: Console, result: WorkflowResult, *, seconds: float) -> None:
+    """Print what each leaf gave, what it took, and where everything is.
+
+    Args:
+        console: Where it goes.
+        result: What came of the taxonomy.
+        seconds: How long the run took.
+    """
+    console.print()
+    console.print(_table(result.outcomes))
+    console.print(Text(_cost(_history(result), seconds)), soft_wrap=True)
+    console.print()
+    for label, place in _places(result):
+        console.print(Text.assemble((f"{label:<9}", "bold"), place), soft_wrap=True)
+
+
+def _table(outcomes: Sequence[LeafOutcome]) -> Table:
+    """Return the table: a line for each leaf, and the sums."""
+    columns: list[tuple[str, list[int]]] = [
+        ("seed\nrows", [outcome.seeds for outcome in outcomes]),
+        ("\ngenerated", [outcome.generated for outcome in outcomes]),
+        ("\nfiltered", [_lost(outcome, "filtered") for outcome in outcomes]),
+        ("\nduplicates", [_lost(outcome, "duplicates") for outcome in outcomes]),
+        ("\nrejected", [outcome.rejected for outcome in outcomes]),
+        ("in training\ndata", [outcome.used or 0 for outcome in outcomes]),
+        ("test\nquestions", [outcome.questions or 0 for outcome in outcomes]),
+    ]
+    always = {"seed\nrows", "\ngenerated", "in training\ndata"}
+    always |= {"test\nquestions"} if any(o.questions is not None for o in outcomes) else set()
+    columns = [(title, numbers) for title, numbers in columns if title in always or any(numbers)]
+    several = len(outcomes) > 1
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_footer=several)
+    table.add_column("\nleaf", f"{len(outcomes)} leaves", overflow="fold", footer_style="bold")
+    for title, numbers in columns:
+        table.add_column(
+            title, f"{sum(numbers):,}", justify="right", no_wrap=True, footer_style="bold"
+        )
+    for place, outcome in enumerate(outcomes):
+        style = "yellow" if outcome.is_empty else ""
+        cells = (f"{numbers[place]:,}" if numbers[place] else "-" for _, numbers in columns)
+        table.add_row(Text(outcome.leaf), *cells, style=style)
+    return table
+
+
+def _lost(outcome: LeafOutcome, reason: str) -> int:
+    return sum(loss.rows for loss in outcome.losses if loss.reason == reason)
+
+
+def _history(result: WorkflowResult) -> list[HistoryEntry]:
+    """Return the books of all blocks."""
+    generated = result.generated
+    results = [*generated.results.values()]
+    results += [generated.evaluation] if generated.evaluation else []
+    return [entry for part in results for entry in part.history]
+
+
+def _cost(history: Iterable[HistoryEntry], seconds: float) -> str:
+    """Return what the run took, as a sentence."""
+    entries = list(history)
+    parts = [f"{sum(entry.requests for entry in entries):,} requests"]
+    hits = sum(entry.journal_hits for entry in entries)
+    if hits:
+        parts.append(f"{hits:,} answers from the checkpoint")
+    read = sum(entry.prompt_tokens for entry in entries)
+    written = sum(entry.completion_tokens for entry in entries)
+    parts.append(f"{compact(read)} tokens read, {compact(written)} written")
+    return f"{', '.join(parts)}, in {clock(seconds)}."
+
+
+def _places(result: WorkflowResult) -> Iterator[tuple[str, str]]:
+    """Yield where things are, and what to do with them."""
+    folder = result.folder
+    train = {kind: f"{mixed.output}" for kind, mixed in result.mixes.items()}
+    for number, (kind, mixed) in enumerate(result.mixes.items()):
+        label = "" if number else "training"
+        yield label, f"{train[kind]}  ({rows_phrase(mixed.rows)})"
+    yield "seeds", str(folder.path("test", ".jsonl"))
+    if any(outcome.questions for outcome in result.outcomes):
+        yield "test with", f"lm_eval --include_path {folder.path('node_datasets')} --tasks mmlu_pr"
+    if any(outcome.rejected for outcome in result.outcomes):
+        yield "rejected", f"{folder.path('run')}/*/rejected"
+    if train:
+        phases = zip(("--phased-phase1-data", "--phased-phase2-data"), ("knowledge", "skills"),
+                     strict=True)  # fmt: skip
+        data = " ".join(f"{option} {train[kind]}" for option, kind in phases if kind in train)
+        yield "next", f"ilab model train --strategy lab-multiphase {data}"

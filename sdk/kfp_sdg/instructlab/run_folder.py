@@ -1,0 +1,156 @@
+"""Where the workflow writes: everything of one run has its date in its name."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from kfp_sdg.engine import write_run
+from kfp_sdg.engine.results import PARTIAL
+from kfp_sdg.errors import Position, Problem, SpecError, StorageError
+from kfp_sdg.storage.json_lines import write_json_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+    from typing import Any
+
+    from kfp_sdg.instructlab.generate import Generated, Stopped
+
+UNFINISHED = "unfinished_run.json"
+"""Says under which date a run was begun that has not succeeded yet; the next one goes on there."""
+
+_DATE = "%Y-%m-%dT%H_%M_%S"
+_SUFFIX = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_EVALUATION = "evaluation"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The output folder of one run.
+
+    Attributes:
+        output: The folder. Those of other runs may be in it too.
+        date_suffix: What names of this run end in.
+    """
+
+    output: Path
+    date_suffix: str
+
+    @classmethod
+    def begin(cls, output: Path, date_suffix: str | None) -> RunFolder:
+        """Begin a run, or go on with one that has not succeeded.
+
+        Args:
+            output: The output folder; made where it is not there.
+            date_suffix: What names end in; None for the date of the unfinished run, or of now.
+
+        Raises:
+            SpecError: The suffix cannot be part of a file's name.
+            StorageError: The folder cannot be written to; with the exit code of the user's
+                mistakes.
+        """
+        if date_suffix is not None and not _SUFFIX.fullmatch(date_suffix):
+            raise SpecError(
+                Problem(
+                    f"{date_suffix!r} cannot be part of a file's name",
+                    Position("--date-suffix"),
+                    expected="letters, digits, -, _ and dots, such as 2026-01-31T12_00_00",
+                    code="wrong-setting",
+                )
+            )
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=output):
+                pass
+            suffix = date_suffix or _unfinished(output) or datetime.now().strftime(_DATE)
+            (output / UNFINISHED).write_text(json.dumps({"date_suffix": suffix}) + "\n", "utf-8")
+        except OSError as error:
+            message = f"cannot write to the output folder {output}: {error.strerror or error}"
+            refused = StorageError(message)
+            refused.exit_code = SpecError.exit_code
+            raise refused from error
+        return cls(output, suffix)
+
+    def path(self, name: str, ending: str = "") -> Path:
+        """Return where something is: ``("train", ".jsonl")``."""
+        return self.output / f"{name}_{self.date_suffix}{ending}"
+
+    def clear(self, name: str, *, keep: str = "") -> Path:
+        """Remove what an earlier attempt at this run left in a folder of it.
+
+        Args:
+            name: The folder's name without the suffix.
+            keep: What to leave in it.
+
+        Returns:
+            The folder, which may not be there any more.
+        """
+        folder = self.path(name)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for path in folder.iterdir():
+                if path.name == keep:
+                    continue
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+        return folder
+
+    def write_books(self, generated: Generated) -> None:
+        """Write the books of each pipeline, its rows and its rejected rows.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
+        results = {kind.value: result for kind, result in generated.results.items()}
+        if generated.evaluation is not None:
+            results[_EVALUATION] = generated.evaluation
+        for name, result in results.items():
+            write_run(result, self.path("run") / name)
+
+    def write_stopped(self, stopped: Stopped) -> None:
+        """Write what was finished of a run that stopped.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
+        self.clear("run")
+        self.write_books(stopped.finished)
+        partial = stopped.partial
+        if stopped.part and partial and (partial.history or partial.rejected):
+            write_run(partial, self.path("run") / stopped.part / PARTIAL)
+
+    def write_rejected(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write generated rows that could not be used, if there are any.
+
+        Args:
+            name: What they could not be used for.
+            rows: The rows, with the columns that say why.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
+        found = list(rows)
+        if found:
+            write_json_lines(self.path("run") / f"rejected_for_{name}.jsonl", found)
+
+    def end(self) -> None:
+        """Take note that the run has succeeded."""
+        with suppress(OSError):
+            (self.output / UNFINISHED).unlink()
+
+
+def _unfinished(output: Path) -> str | None:
+    """Return the date of a run that was begun and has not succeeded; None where there is none."""
+    try:
+        suffix = json.loads((output / UNFINISHED).read_text("utf-8"))["date_suffix"]
+    except (OSError, ValueError, KeyError, TypeError):  # cut short by a crash is as good as none
+        return None
+    return suffix if isinstance(suffix, str) and _SUFFIX.fullmatch(suffix) else None
