@@ -78,13 +78,17 @@ class LeafOutcome:
         """Rows that could not be used."""
         return sum(x.rows for x in self.losses if x.reason not in (FILTERED, DUPLICATES))
 
-    def __str__(self) -> str:
-        """Return the leaf with its largest losses."""
+    @property
+    def why(self) -> str:
+        """The largest losses, as a phrase; "" where there are none."""
         largest = sorted(self.losses, key=lambda loss: -loss.rows)
         named = [str(loss) for loss in largest[:_MOST_LOSSES]]
-        named += ["…"] if len(largest) > _MOST_LOSSES else []
-        why = ", ".join(named) or "no row was lost, none was made"
-        return f"{self.leaf}: {self.seeds:,} seed row{'' if self.seeds == 1 else 's'}; {why}"
+        return ", ".join([*named, *(["…"] if len(largest) > _MOST_LOSSES else [])])
+
+    def __str__(self) -> str:
+        """Return the leaf with its largest losses."""
+        seeds = f"{self.seeds:,} seed row{'' if self.seeds == 1 else 's'}"
+        return f"{self.leaf}: {seeds}; {self.why or 'no row was lost, none was made'}"
 
 
 class EmptyLeafError(SdgError):

@@ -24,21 +24,20 @@ from kfp_sdg.instructlab.documents import (
     load_all_documents,
 )
 from kfp_sdg.instructlab.documents.measure import room_for_chunks
-from kfp_sdg.instructlab.evaluation import mmlu_files
 from kfp_sdg.instructlab.generate import (
     Generated,
     Part,
     Stopped,
     check_generation,
     generate_rows,
-    write_generated,
 )
 from kfp_sdg.instructlab.mixing import TrainingSettings
 from kfp_sdg.instructlab.model import LeafKind
-from kfp_sdg.instructlab.outcome import EmptyLeafError, LeafOutcome, leaf_outcomes
+from kfp_sdg.instructlab.outcome import EmptyLeafError, LeafOutcome
 from kfp_sdg.instructlab.pipeline_set import evaluation_pipeline
-from kfp_sdg.instructlab.postprocess import postprocess, write_mixes, write_test_file
+from kfp_sdg.instructlab.postprocess import write_test_file
 from kfp_sdg.instructlab.preprocess import Preprocessed, preprocess, write_preprocessed
+from kfp_sdg.instructlab.results import write_results
 from kfp_sdg.instructlab.rows import columns_of, seed_rows
 from kfp_sdg.instructlab.run_folder import RunFolder
 from kfp_sdg.instructlab.scale import scale_of_leaves
@@ -220,30 +219,23 @@ def _rows(
         scale_factors=order.scale_factors,
     )
     write_preprocessed(rows, place)
-    write_test_file(
-        seed_rows(leaves, order.training.system_prompt), folder.output, folder.date_suffix
-    )
+    tests = seed_rows(leaves, order.training.system_prompt)
+    write_test_file(tests, folder.output, folder.date_suffix)
     return rows
 
 
 def _write(order: WorkflowOrder, folder: RunFolder, generated: Generated) -> WorkflowResult:
     """Write everything that is made of generated rows."""
-    output, suffix = folder.output, folder.date_suffix
     training = replace(
         order.training, auxiliary_instructions=order.pipelines.auxiliary_instructions
     )
     folder.clear("run")
-    folder.write_books(generated)
-    write_generated(generated, folder.path("generated"))
     folder.clear("node_datasets")
-    tables = generated.evaluation_tables()
-    questions = mmlu_files(tables, output, suffix) if order.evaluate else None
-    processed = postprocess(generated.leaf_tables(), output, suffix, training)
-    for name, books in (("training", processed.leaves), ("evaluation", questions or ())):
+    folder.write_books(generated)
+    results = write_results(generated, folder.output, folder.date_suffix, training)
+    for name, books in (("training", results.training), ("evaluation", results.evaluation)):
         folder.write_rejected(name, (row for leaf in books for row in leaf.rejected_rows()))
-    mixes = write_mixes(output, suffix, seed=training.seed)
-    outcomes = leaf_outcomes(generated, processed.leaves, questions)
-    return WorkflowResult(folder, outcomes, generated, mixes)
+    return WorkflowResult(folder, results.leaves, generated, results.mixes)
 
 
 def _keep(stopped: Stopped, folder: RunFolder) -> None:
