@@ -218,6 +218,14 @@ def test_a_password_is_given_to_no_server_but_the_taxonomys_or_those_that_are_na
     assert made["metrics"].metadata["documents"] == 1
 
 
+def test_a_password_in_the_taxonomys_url_is_refused_and_not_repeated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = error_of(capsys, tmp_path, "https://ada:s3cret@git.example/taxonomy.git")
+    assert "the URL holds a password" in error
+    assert "s3cret" not in error
+
+
 def test_a_file_that_holds_no_certificates_is_named(
     taxonomy: Path, tmp_path: Path, secret: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,7 +20,6 @@ from kfp_sdg.errors import Position
 from kfp_sdg.instructlab.model import LeafKind
 from kfp_sdg.instructlab.pipeline_set import evaluation_pipeline
 from kfp_sdg.runtime.encoding import dump_json
-from kfp_sdg.runtime.git_access import SECRET_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -143,6 +142,8 @@ def _known(pipelines: PipelineSet) -> dict[LeafKind, PipelineSpec]:
 
 
 def _first_task(library: ComponentLibrary, run: Mapping[str, Any]) -> PipelineTask:
+    from kfp_sdg.runtime.git_access import SECRET_VARIABLE
+
     task = library.task(PREPROCESS, _FIRST, run)
     # KFP knows the task by its parameters; what is at a branch of a repository may change.
     task.set_caching_options(enable_caching=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from kfp_sdg.errors import Position, Problem, SpecError
 from kfp_sdg.instructlab.checkout import TaxonomySource
@@ -83,6 +84,7 @@ def preprocess_taxonomy(
         taxonomy_repo.strip(), taxonomy_branch.strip(), int(pull_request), taxonomy_base.strip()
     )
     with plain_console():
+        _refuse_password(source.repo)
         factors = json_setting("scale_factors", scale_factors, dict, _FACTORS)
         known = json_setting("kinds", kinds, list, f"a JSON list of {', '.join(LeafKind)}")
         found, documents, rows = _read(
@@ -147,6 +149,19 @@ def _read(
         )
         chunks = {name: leaf.chunks for name, leaf in documents.items()}
         return leaves, documents, preprocess(leaves, chunks, scale_factors=factors)
+
+
+def _refuse_password(repo: str) -> None:
+    """Refuse a URL with a password in it: KFP has written it into its database and the log."""
+    if urlsplit(repo).password:
+        problem = Problem(
+            "the URL holds a password, and KFP keeps and shows what a run was given",
+            Position("taxonomy_repo"),
+            expected="the URL without it, and the password in the Secret that git_secret names",
+            suggestion="replace this password by another one",
+            code="password",
+        )
+        raise SpecError(problem)
 
 
 def _require_pipelines(leaves: Sequence[Leaf], kinds: Sequence[str]) -> None:
