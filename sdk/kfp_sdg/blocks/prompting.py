@@ -208,13 +208,26 @@ class PromptingBlock(AskingBlock):
         """
         key = self.select(row)
         try:
-            text = self.prompts[key].template.render(row).strip()
+            text = self.prompt_text(row, key)
             options = self._options_for(key, self.count(row), self._entries(row))
-            if self._format is None:
-                return Question(({"role": "user", "content": text},), options)
-            return Question(wrap_prompt(self._format, text), options)
         except PromptError as error:
             raise RejectedRowError("prompt", f"the prompt cannot be rendered: {error}") from error
+        if self._format is None:
+            return Question(({"role": "user", "content": text},), options)
+        return Question(text, options)
+
+    def prompt_text(self, row: Mapping[str, Any], key: str) -> str:
+        """Return a row's prompt in the model's chat format; bare where the server formats it.
+
+        Args:
+            row: The row.
+            key: The key of its prompt.
+
+        Raises:
+            PromptError: The template cannot be rendered for this row.
+        """
+        text = self.prompts[key].template.render(row).strip()
+        return text if self._format is None else wrap_prompt(self._format, text)
 
     def read(self, row: Mapping[str, Any], answer: Answer) -> RowResult:
         """Parse every answer on its own."""

@@ -6,9 +6,9 @@ import copy
 import logging
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from instructlab.sdg._context import PipelineContext
+from instructlab.sdg._context import PipelineContext, connected
 from instructlab.sdg._errors import (
     EmptyDatasetError,
     PipelineBlockError,
@@ -24,6 +24,7 @@ from instructlab.sdg.utils.models import get_model_family
 from kfp_sdg.blocks.asking import AskingBlock
 from kfp_sdg.blocks.catalog import block_class
 from kfp_sdg.errors import BlockError, SdgError, TeacherError
+from kfp_sdg.spec.scaling import is_scaled
 
 if TYPE_CHECKING:
     import os
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from instructlab.sdg._spec import RunSpec
-    from kfp_sdg.blocks import PipelineContext as KfpContext
     from kfp_sdg.engine import RunResult
     from kfp_sdg.spec import ConfigFile
 
@@ -125,8 +125,8 @@ class Pipeline:
             return kept
         log = RunLog()
         try:
-            with self.ctx.connected(checkpoint.journal) as context:
-                self.outcome = run(spec, missing, cast("KfpContext", context), observer=log)
+            with connected(self.ctx, checkpoint.journal) as context:
+                self.outcome = run(spec, missing, context, observer=log)
         except SdgError as error:
             raise pipeline_error(
                 error,
@@ -211,8 +211,8 @@ def _check_entry(entry: Mapping[str, Any], ctx: PipelineContext) -> None:
     if not isinstance(config, dict):
         return
     gen_kwargs = config.get("gen_kwargs")
-    is_scaled = isinstance(gen_kwargs, dict) and gen_kwargs.get("n") == "scaled"
-    if is_scaled and not ctx.num_instructions_to_generate:
+    n = gen_kwargs.get("n") if isinstance(gen_kwargs, dict) else None
+    if is_scaled(n) and not ctx.num_instructions_to_generate:
         raise BlockConfigParserError(SCALED_BY_NOTHING, block_name=entry["name"])
     if "config_path" in config or "config_paths" in config:
         get_model_family(ctx.model_family or config.get("model_family"), None)

@@ -15,7 +15,8 @@ from kfp_sdg.blocks.asking import Question, RejectedRowError
 from kfp_sdg.blocks.columns import put_column, row_numbers
 from kfp_sdg.blocks.prompting import PromptingBlock
 from kfp_sdg.errors import StorageError
-from kfp_sdg.prompts import CHAT, PromptError, wrap_prompt
+from kfp_sdg.prompts import CHAT, wrap_prompt
+from kfp_sdg.spec.scaling import Amount
 from kfp_sdg.storage import rows_from_objects
 
 if TYPE_CHECKING:
@@ -155,10 +156,13 @@ class PromptMethods(ByHand, PromptingBlock, Files):
         Raises:
             RejectedRowError: The row is not valid.
         """
-        sample = dict(row)
-        if self.has_own("_validate") and not self._validate(self.prompt_template, sample):
+        if self.has_own("_validate") and not self._validate(self.prompt_template, dict(row)):
             raise RejectedRowError("prompt", "the block's own validation refuses the row")
-        return self._question(sample)
+        return super().question(row)
+
+    def prompt_text(self, row: Mapping[str, Any], key: str) -> str:
+        """Return a row's prompt, as ``_format_prompt`` has it."""
+        return self._format_prompt(dict(row))
 
     def rework(self, table: pa.Table, account: Account) -> pa.Table:
         """Generate and parse with the subclass's own methods."""
@@ -172,7 +176,8 @@ class PromptMethods(ByHand, PromptingBlock, Files):
             else:
                 account.reject(row, "prompt", "the row lacks something that the prompt asks for")
         outputs = list(self._generate(samples)) if samples else []
-        n = int(self.gen_kwargs.get("n", 1))
+        amount = Amount.read(self.gen_kwargs.get("n", 1), "gen_kwargs.n")
+        n = amount.of(self.ctx.num_instructions_to_generate or 1)
         made: list[Mapping[str, Any]] = []
         taken: list[int] = []
         for number, (place, row) in enumerate(zip(places, samples, strict=True)):
@@ -234,18 +239,8 @@ class PromptMethods(ByHand, PromptingBlock, Files):
     def _generate(self, samples: Sequence[Mapping[str, Any]]) -> list[str]:
         """Return the answers to rows: those to the first, then those to the second, and so on."""
         self.prepare_to_ask()
-        answers = self.ask_all([self._question(sample) for sample in samples])
-        return [(text or "").strip() for texts in answers for text in texts]
-
-    def _question(self, sample: Mapping[str, Any]) -> Question:
-        key = self.select(sample)
-        try:
-            text = self._format_prompt(dict(sample))
-        except PromptError as error:
-            raise RejectedRowError("prompt", f"the prompt cannot be rendered: {error}") from error
-        if self._format is None:
-            return Question(({"role": "user", "content": text},), self._options[key])
-        return Question(text, self._options[key])
+        asked = [super(PromptMethods, self).question(sample) for sample in samples]
+        return [(text or "").strip() for texts in self.ask_all(asked) for text in texts]
 
     def _read_by_hand(
         self, row: Mapping[str, Any], output: Any, account: Account
