@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from kfp_sdg.blocks import PipelineContext
-from kfp_sdg.instructlab.documents import load_all
-from kfp_sdg.instructlab.generate import Generated, generate_rows
-from kfp_sdg.instructlab.mixing import TrainingSettings
-from kfp_sdg.instructlab.pipeline_set import evaluation_pipeline, find_pipelines
-from kfp_sdg.instructlab.postprocess import write_test_file
-from kfp_sdg.instructlab.preprocess import preprocess, write_preprocessed
-from kfp_sdg.instructlab.results import Results, write_results
-from kfp_sdg.instructlab.rows import seed_rows
-from kfp_sdg.instructlab.taxonomy import read_taxonomy
+from kfp_sdg.cli.__main__ import main
+from kfp_sdg.engine import read_run
+from kfp_sdg.instructlab.model import LeafKind
 from kfp_sdg.storage import fingerprint, read_dataset, read_rows
-from kfp_sdg.teacher import TeacherOptions, connect
 from stub_teacher import StubTeacher
 from taxonomies import skill, write_leaf
 from workflows import SHARED_TAXONOMY, SUFFIX, answer, contents, run_workflow, taxonomy_in
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from stub_answers import Ask
 
 pytestmark = [
@@ -34,7 +25,21 @@ pytestmark = [
     pytest.mark.skipif(not SHARED_TAXONOMY.exists(), reason="needs ../shared"),
 ]
 INSTRUCTIONS = 2
-SCALE = {"knowledge/*": 1}
+SCALE = ("knowledge/*", 1)
+LAST_BLOCKS = {
+    "simple": {
+        LeafKind.KNOWLEDGE: "gen-knowledge",
+        LeafKind.FREEFORM: "gen-skill-freeform",
+        LeafKind.GROUNDED: "gen-skill-grounded",
+        "evaluation": "gen-mmlu-knowledge",
+    },
+    "full": {
+        LeafKind.KNOWLEDGE: "filter-verify-question",
+        LeafKind.FREEFORM: "filter-qa-pair",
+        LeafKind.GROUNDED: "combine-question-and-context",
+        "evaluation": "gen-mmlu-knowledge",
+    },
+}
 CHICKADEE = "knowledge_science_animals_birds_black_capped_chickadee"
 CHUNK_WORDS = 45  # two pieces of the document
 
@@ -44,68 +49,62 @@ def taxonomy(tmp_path: Path) -> Path:
     return taxonomy_in(tmp_path)
 
 
-def in_one_process(
-    pipelines: str, taxonomy: Path, output: Path, url: str
-) -> tuple[Generated, Results]:
-    """Do all that the workflow does, without KFP."""
-    found = find_pipelines(pipelines)
-    leaves = read_taxonomy(taxonomy)
-    chunks = load_all(
-        leaves,
-        taxonomy_folder=taxonomy,
-        cache=output.parent / "cache",
-        chunk_word_count=CHUNK_WORDS,
-    )
-    rows = preprocess(leaves, chunks, scale_factors=SCALE)
-    write_preprocessed(rows, output / f"preprocessed_{SUFFIX}")
-    with connect(TeacherOptions(url=url)) as teachers:
-        context = PipelineContext(teachers=teachers, num_instructions_to_generate=INSTRUCTIONS)
-        generated = generate_rows(
-            {kind: rows.table(kind) for kind in rows.kinds},
-            found.all_of(rows.kinds),
-            context,
-            evaluation=evaluation_pipeline(),
-        )
-    settings = TrainingSettings(auxiliary_instructions=found.auxiliary_instructions)
-    write_test_file(seed_rows(leaves, settings.system_prompt), output, SUFFIX)
-    results = write_results(
-        generated, output, SUFFIX, settings, data_folder=f"node_datasets_{SUFFIX}"
-    )
-    return generated, results
+def generate(pipelines: str, taxonomy: Path, output: Path, url: str) -> int:
+    """Do the same with ``kfp-sdg generate``."""
+    options = {
+        "taxonomy": taxonomy,
+        "output": output,
+        "pipeline": pipelines,
+        "teacher-url": url,
+        "scale-factor": INSTRUCTIONS,
+        "chunk-word-count": CHUNK_WORDS,
+        "date-suffix": SUFFIX,
+        "leaf-scale": "{}={}".format(*SCALE),
+    }
+    return main(["generate", "--allow-empty", *(f"--{k}={v}" for k, v in options.items())])
 
 
 @pytest.mark.parametrize("pipelines", ["simple", "full"])
-def test_a_taxonomy_gives_the_same_rows_and_files_on_kfp_as_in_one_process(
+def test_a_taxonomy_gives_the_same_rows_and_files_on_kfp_as_with_generate(
     pipelines: str, taxonomy: Path, tmp_path: Path
 ) -> None:
+    here = tmp_path / "here"
     with StubTeacher(answer=answer) as stub:
-        generated, results = in_one_process(pipelines, taxonomy, tmp_path / "here", stub.url)
+        assert generate(pipelines, taxonomy, here, stub.url) == 0
         run = run_workflow(
             pipelines,
             tmp_path / "run",
             taxonomy_repo=str(taxonomy),
             taxonomy_branch="main",
             chunk_word_count=CHUNK_WORDS,
-            scale_factors=json.dumps(SCALE),
+            scale_factors=json.dumps(dict([SCALE])),
             teacher_url=stub.url,
             num_instructions_to_generate=INSTRUCTIONS,
             allow_empty=True,
         )
     assert run.succeeded, run.log
-    assert all(result.rows.num_rows for result in generated.results.values())
-    assert len(results.mixes) == 2
     assert not {task for task in run.tasks if task.startswith("no-rows")}
+    data = run.artifact("postprocess", "training_data")
+    ours, theirs = contents(data), contents(here)
 
-    ours = contents(run.artifact("postprocess", "training_data"))
-    theirs = contents(tmp_path / "here")
+    # What one process keeps besides: the documents' repositories, and the books of its blocks.
+    apart = ("documents", "checkpoint", *LeafKind, "evaluation")
+    theirs = {path: text for path, text in theirs.items() if not set(Path(path).parts) & {*apart}}
     assert ours.keys() == theirs.keys()
-    assert f"node_datasets_{SUFFIX}/{CHICKADEE}_task.yaml" in theirs
+    lm_eval = f"node_datasets_{SUFFIX}/{CHICKADEE}_task.yaml"  # names the folder that it is in
+    assert ours.pop(lm_eval) == theirs.pop(lm_eval).replace(f"{here}/".encode(), b"")
     assert ours == theirs
-    for kind, mix in results.mixes.items():
+
+    for kind in ("knowledge", "skills"):
         stored = read_dataset(run.artifact("postprocess", f"{kind}_train")).table
-        assert fingerprint(stored) == fingerprint(read_rows(mix.output))
-    report = run.artifact("postprocess", "report").read_text(encoding="utf-8")
-    assert all(leaf.leaf.replace("_", r"\_") in report for leaf in results.leaves)
+        mix = here / f"{kind}_train_msgs_{SUFFIX}.jsonl"
+        assert stored.num_rows > 0
+        assert fingerprint(stored) == fingerprint(read_rows(mix))
+    for kind, block in LAST_BLOCKS[pipelines].items():
+        stored = read_dataset(run.artifact(block, "output_rows"))
+        result = read_run(here / f"run_{SUFFIX}" / kind)
+        assert fingerprint(stored.table) == fingerprint(result.rows)
+        assert [e.groups for e in stored.manifest.history] == [e.groups for e in result.history]
 
 
 def test_kinds_without_leaves_are_skipped_and_their_blocks_never_run(

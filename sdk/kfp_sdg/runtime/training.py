@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from kfp_sdg.instructlab.generate import Generated
     from kfp_sdg.instructlab.mixing import Mixed
     from kfp_sdg.instructlab.preprocess import Preprocessed
-    from kfp_sdg.instructlab.results import Results
     from kfp_sdg.runtime.artifacts import Artifact, MetricsArtifact
 
 _INSTRUCTIONS = 'a JSON object such as {"spellcheck": ["Correct the text."]}'
@@ -76,6 +75,7 @@ def postprocess_taxonomy(
     from kfp_sdg.instructlab.postprocess import write_test_file
     from kfp_sdg.instructlab.preprocess import read_preprocessed, write_preprocessed
     from kfp_sdg.instructlab.results import write_results
+    from kfp_sdg.instructlab.run_folder import RunFolder
 
     with plain_console():
         settings = TrainingSettings(
@@ -103,7 +103,9 @@ def postprocess_taxonomy(
             # A folder of this pod; whoever has the artifact has the files beside the task files.
             data_folder=f"node_datasets_{suffix}",
         )
-        _write_rejected(results, folder / f"run_{suffix}")
+        for name, books in (("training", results.training), ("evaluation", results.evaluation)):
+            rejected = (row for leaf in books for row in leaf.rejected_rows())
+            RunFolder(folder, suffix).write_rejected(name, rejected)
         mixes = {"knowledge": knowledge_train, "skills": skills_train}
         numbers = {
             "leaves": len(results.leaves),
@@ -167,16 +169,6 @@ def _with_system(seed_rows: Artifact, system_prompt: str) -> pa.Table:
 
     rows, _ = read_artifact(seed_rows)
     return rows.append_column("system", pa.array([system_prompt] * rows.num_rows, pa.string()))
-
-
-def _write_rejected(results: Results, folder: Path) -> None:
-    """Write the generated rows that could not be used, with the reason."""
-    from kfp_sdg.storage.json_lines import write_json_lines
-
-    for name, books in (("training", results.training), ("evaluation", results.evaluation)):
-        rows = [row for leaf in books for row in leaf.rejected_rows()]
-        if rows:
-            write_json_lines(folder / f"rejected_for_{name}.jsonl", rows)
 
 
 def _rows_of(mixed: Mixed | None) -> pa.Table:
