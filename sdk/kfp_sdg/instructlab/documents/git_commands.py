@@ -24,8 +24,6 @@ _SETTINGS = {
     "maintenance.auto": "false",
     "fetch.recurseSubmodules": "false",
     "submodule.recurse": "false",
-    "http.lowSpeedLimit": "100",
-    "http.lowSpeedTime": "60",
 }
 
 _OF_ANOTHER_REPOSITORY = (

@@ -117,21 +117,23 @@ def _joined(parts: Iterable[PdfLine]) -> list[PdfLine]:
 
 
 def _without_running_titles(lines: Sequence[PdfLine]) -> list[PdfLine]:
-    """Leave out page numbers, and titles at the top or bottom of most pages."""
+    """Leave out page numbers, and titles at the top or bottom of most pages but for the first."""
     pages = [list(page) for _, page in groupby(lines, key=lambda line: line.page)]
     if len(pages) < 3:
         return list(lines)
-    edges = Counter(
-        sign
-        for page in pages
-        for sign in {_sign(page[0]), _sign(page[-1])}
-    )  # fmt: skip
+    edges = Counter(sign for page in pages for sign in {_sign(page[0]), _sign(page[-1])})
     running = {sign for sign, times in edges.items() if times * 2 > len(pages) or times > 10}
+    seen: set[str] = set()
     kept: list[PdfLine] = []
     for page in pages:
-        first = 1 if _sign(page[0]) in running else 0
-        last = len(page) - (1 if len(page) > first and _sign(page[-1]) in running else 0)
-        kept += page[first:last]
+        for number, line in enumerate(page):
+            sign = _sign(line)
+            if number in (0, len(page) - 1) and sign in running:
+                again = sign in seen or not re.search(r"[^\W\d_]", sign)
+                seen.add(sign)
+                if again:
+                    continue
+            kept.append(line)
     return kept
 
 

@@ -50,7 +50,7 @@ _NOT_ALONE = (
 _ADVICE = (
     (
         r"could not read (Username|Password)|Authentication failed|terminal prompts disabled|"
-        r"Invalid username|40[13]|not found|Permission denied",
+        r"Invalid username|returned error: 40[13]|not found|Permission denied",
         f"for a private repository set {TOKEN_VARIABLE} or {FILE_VARIABLE}, and {URL_VARIABLE}; "
         "or let git find an ssh key",
     ),
