@@ -35,6 +35,9 @@ _WITH_THOSE_BELOW = 1.28
 _HYPHEN = "\x02"
 """How PDFium gives the hyphen of a word that goes on in the next line."""
 
+_NUMBER = "\0"
+"""What stands for a page's number when pages are compared."""
+
 _BULLETS = "•◦‣▪●○∙·–-*"
 
 
@@ -129,7 +132,7 @@ def _without_running_titles(lines: Sequence[PdfLine]) -> list[PdfLine]:
         for number, line in enumerate(page):
             sign = _sign(line)
             if number in (0, len(page) - 1) and sign in running:
-                again = sign in seen or not re.search(r"[^\W\d_]", sign)
+                again = sign in seen or _NUMBER in sign
                 seen.add(sign)
                 if again:
                     continue
@@ -139,7 +142,7 @@ def _without_running_titles(lines: Sequence[PdfLine]) -> list[PdfLine]:
 
 def _sign(line: PdfLine) -> str:
     """Return what a running title has in common on all pages: its number differs."""
-    return re.sub(r"\d+|\b[ivxlc]+\b", "#", line.text)
+    return re.sub(r"\d+|\b[ivxlc]+\b", _NUMBER, line.text)
 
 
 def _usual_size(lines: Sequence[PdfLine]) -> float:
