@@ -218,6 +218,16 @@ def test_a_password_is_given_to_no_server_but_the_taxonomys_or_those_that_are_na
     assert made["metrics"].metadata["documents"] == 1
 
 
+@pytest.mark.parametrize(
+    ("repo", "message"),
+    [(" ", "taxonomy_repo: is empty"), ("/nowhere", "/nowhere cannot be read")],
+)
+def test_a_taxonomy_that_is_nowhere_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], repo: str, message: str
+) -> None:
+    assert message in error_of(capsys, tmp_path, repo)
+
+
 def test_a_password_in_the_taxonomys_url_is_refused_and_not_repeated(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,7 +84,7 @@ def preprocess_taxonomy(
         taxonomy_repo.strip(), taxonomy_branch.strip(), int(pull_request), taxonomy_base.strip()
     )
     with plain_console():
-        _refuse_password(source.repo)
+        _check_repo(source.repo)
         factors = json_setting("scale_factors", scale_factors, dict, _FACTORS)
         known = json_setting("kinds", kinds, list, f"a JSON list of {', '.join(LeafKind)}")
         found, documents, rows = _read(
@@ -151,12 +151,15 @@ def _read(
         return leaves, documents, preprocess(leaves, chunks, scale_factors=factors)
 
 
-def _refuse_password(repo: str) -> None:
-    """Refuse a URL with a password in it: KFP has written it into its database and the log."""
+def _check_repo(repo: str) -> None:
+    """Refuse no URL at all, and one with a password, which KFP has stored and logged by now."""
+    where = Position("taxonomy_repo")
+    if not repo:
+        raise SpecError(Problem("is empty", where, expected="the URL of a repository, or a folder"))
     if urlsplit(repo).password:
         problem = Problem(
             "the URL holds a password, and KFP keeps and shows what a run was given",
-            Position("taxonomy_repo"),
+            where,
             expected="the URL without it, and the password in the Secret that git_secret names",
             suggestion="replace this password by another one",
             code="password",
