@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from compiling import PROMPT, column_filter, documents, llm, pipeline
 from kfp_sdg.compiler import compile_pipeline
+from kfp_sdg.components.build import ROOT as COMPONENTS
 from kfp_sdg.errors import Position, SpecError
 from kfp_sdg.spec.model import BlockSpec, ConfigFile, PipelineSpec, SourceMap
 
@@ -81,6 +83,21 @@ def test_every_task_is_a_container_and_no_pipeline_inside_the_pipeline() -> None
     executors = package["deploymentSpec"]["executors"]
     assert set(executors) == {"exec-load", "exec-gen-q", "exec-keep"}
     assert all("dag" not in component for component in package["components"].values())
+
+
+def test_a_tasks_program_is_its_components_without_the_docstring() -> None:
+    package = documents(compile_pipeline(pipeline(llm())))[0]
+    program = package["deploymentSpec"]["executors"]["exec-gen-q"]["container"]["command"][-1]
+    file = COMPONENTS / "blocks" / "llm" / "component.py"
+    functions = [
+        next(node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef))
+        for text in (program, file.read_text(encoding="utf-8"))
+    ]
+    assert ast.get_docstring(functions[0]) is None
+    assert ast.get_docstring(functions[1]) is not None
+    assert ast.dump(functions[0].args) == ast.dump(functions[1].args)
+    ours, theirs = (list(map(ast.dump, function.body)) for function in functions)
+    assert ours == theirs[1:]
 
 
 def test_the_pipelines_output_is_the_last_blocks_dataset() -> None:

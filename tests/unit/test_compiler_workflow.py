@@ -15,7 +15,7 @@ import pytest
 from compiling import column_filter, documents, llm, pipeline
 from kfp_sdg.compiler import compile_workflow
 from kfp_sdg.errors import SpecError
-from kfp_sdg.instructlab.pipeline_set import PipelineSet
+from kfp_sdg.instructlab.pipeline_set import PipelineSet, find_pipelines
 from kfp_sdg.spec.model import PipelineSpec
 
 if TYPE_CHECKING:
@@ -190,6 +190,17 @@ def test_a_workflow_may_be_called_like_one_of_its_pipelines() -> None:
     loaded = load_component_from_text(compiled.to_yaml())
     assert set(loaded.required_inputs) == {"taxonomy_repo", "teacher_url"}
     assert compiled.display_name == "knowledge"
+
+
+@pytest.mark.parametrize("name", ["full", "llama"])
+def test_the_shipped_pipelines_stay_below_the_limits_of_clusters(name: str) -> None:
+    import yaml
+
+    compiled = compile_workflow(find_pipelines(name))
+    version = list(yaml.safe_load_all(compiled.to_yaml("crd")))[1]
+    # What `kubectl apply` without --server-side keeps in an annotation.
+    assert len(json.dumps(version, separators=(",", ":"))) < 262_144
+    assert compiled.warnings == ()
 
 
 def test_the_resources_for_a_cluster_hold_the_same_pipeline() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import dataclasses
 from importlib import resources
@@ -41,7 +42,7 @@ class ComponentLibrary:
 
             file = resources.files("kfp_sdg.components").joinpath(folder, "component.yaml")
             text = file.read_text(encoding="utf-8")
-            self._components[folder] = load_component_from_text(text)
+            self._components[folder] = _without_docstring(load_component_from_text(text))
         return self._components[folder]
 
     def component_for_task(self, folder: str, task_name: str) -> YamlComponent:
@@ -94,6 +95,28 @@ class ComponentLibrary:
         if block_type == "IterBlock":
             return self.takes(name, str(config.get("block_type")), {})
         return name in self.inputs(component_folder(block_type))
+
+
+def _without_docstring(component: YamlComponent) -> YamlComponent:
+    """Return a component whose program has no docstring.
+
+    The program is the text of a Python function, and a task's part of the pipeline holds it. Its
+    docstring, which nothing reads there, makes a fifth of a workflow's size, for which Kubernetes
+    has limits.
+    """
+    spec = component.component_spec
+    container = spec.implementation.container
+    *command, program = container.command
+    function = next(node for node in ast.parse(program).body if isinstance(node, ast.FunctionDef))
+    if ast.get_docstring(function) is None:
+        return component
+    docstring = function.body[0]
+    lines = program.splitlines(keepends=True)
+    del lines[docstring.lineno - 1 : docstring.end_lineno]
+    container = dataclasses.replace(container, command=[*command, "".join(lines)])
+    implementation = dataclasses.replace(spec.implementation, container=container)
+    component.component_spec = dataclasses.replace(spec, implementation=implementation)
+    return component
 
 
 def component_folder(block_type: str) -> str:
