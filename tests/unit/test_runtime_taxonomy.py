@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BIRD_LEAF = "knowledge/science/birds"
 OUTPUTS = ("knowledge_rows", "freeform_rows", "grounded_rows", "leaves", "seed_rows")
+LOGIN = ("ada", "s3cret")
 COUNTS = ("knowledge_count", "freeform_count", "grounded_count")
 
 
@@ -186,21 +187,20 @@ def test_private_repositories_of_a_server_with_its_own_authority_are_read_with_a
 ) -> None:
     environment = dict(os.environ)
     certificate, tls = self_signed(tmp_path)
-    with GitServer(tmp_path, password="ada:s3cret", tls=tls) as server:
-        write_leaf(taxonomy, BIRD_LEAF, bird_leaf(server.url("birds")))
+    with GitServer(tmp_path, tls, login=LOGIN) as server:
+        write_leaf(taxonomy, BIRD_LEAF, bird_leaf(f"{server.url}/birds"))
         repository(taxonomy, {})
-        git(taxonomy, "update-server-info")
 
-        error = error_of(capsys, tmp_path, server.url("taxonomy"))
+        error = error_of(capsys, tmp_path, f"{server.url}/taxonomy")
         assert "certificate" in error
 
         (secret / "ca.crt").write_bytes(certificate.read_bytes())
-        made = run(tmp_path, server.url("taxonomy"))
+        made = run(tmp_path, f"{server.url}/taxonomy")
         assert made["metrics"].metadata["documents"] == 1
         assert dict(os.environ) == environment
 
         (secret / "password").write_text("wr0ng")
-        error = error_of(capsys, tmp_path, server.url("taxonomy"))
+        error = error_of(capsys, tmp_path, f"{server.url}/taxonomy")
     assert "give a user name and a password or token in the git secret" in error
     assert "wr0ng" not in error
 
@@ -209,12 +209,11 @@ def test_a_password_is_given_to_no_server_but_the_taxonomys_or_those_that_are_na
     taxonomy: Path, tmp_path: Path, secret: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = served(taxonomy)
-    with GitServer(folder, password="ada:s3cret") as other, GitServer(folder) as server:
-        write_leaf(taxonomy, BIRD_LEAF, bird_leaf(other.url("birds")))
+    with GitServer(folder, login=LOGIN) as other, GitServer(folder) as server:
+        write_leaf(taxonomy, BIRD_LEAF, bird_leaf(f"{other.url}/birds"))
         repository(taxonomy, {})
-        git(taxonomy, "update-server-info")
-        assert "could not read Username" in error_of(capsys, tmp_path, server.url("taxonomy"))
-        made = run(tmp_path, server.url("taxonomy"), git_secret_url=other.url("birds"))
+        assert "could not read Username" in error_of(capsys, tmp_path, f"{server.url}/taxonomy")
+        made = run(tmp_path, f"{server.url}/taxonomy", git_secret_url=f"{other.url}/birds")
     assert made["metrics"].metadata["documents"] == 1
 
 
@@ -248,5 +247,5 @@ def test_a_taxonomy_from_a_server_cannot_read_this_machines_folders(
     taxonomy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with GitServer(served(taxonomy)) as server:
-        error = error_of(capsys, tmp_path, server.url("taxonomy"))
+        error = error_of(capsys, tmp_path, f"{server.url}/taxonomy")
     assert "a path of this machine outside of the taxonomy" in error

@@ -88,9 +88,8 @@ def preprocess_taxonomy(
         factors = json_setting("scale_factors", scale_factors, dict, _FACTORS)
         known = json_setting("kinds", kinds, list, f"a JSON list of {', '.join(LeafKind)}")
         found, documents, rows = _read(
-            source, git_secret_url, factors, int(chunk_word_count), int(server_ctx_size)
+            source, git_secret_url, known, factors, int(chunk_word_count), int(server_ctx_size)
         )
-        _require_pipelines(found, known)
         write_preprocessed(rows, leaves.path)
         write_artifact(seed_rows, seed_rows_of(found), ())
         places = {
@@ -120,6 +119,7 @@ def preprocess_taxonomy(
 def _read(
     source: TaxonomySource,
     git_secret_url: str,
+    kinds: Sequence[str],
     factors: Mapping[str, int],
     chunk_word_count: int,
     server_ctx_size: int,
@@ -139,6 +139,7 @@ def _read(
         state = f"commit {taxonomy.commit}" if taxonomy.commit else "as the folder is now"
         say(f"preprocess: {source.repo}, {state}; base {taxonomy.base}")
         leaves = read_taxonomy(taxonomy.folder, base=taxonomy.base)
+        _require_pipelines(leaves, kinds)
         documents = load_all_documents(
             leaves,
             taxonomy_folder=taxonomy.folder,
