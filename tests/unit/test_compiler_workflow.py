@@ -64,7 +64,7 @@ def test_a_taxonomy_goes_through_the_pipelines_of_its_kinds_to_training_data(pac
         "knowledge": ("knowledge_rows", "knowledge_count"),
         "freeform-skills": ("freeform_rows", "freeform_count"),
         "grounded-skills": ("grounded_rows", "grounded_count"),
-        "evaluation": ("knowledge_rows", "knowledge_count"),
+        "evaluation": ("knowledge_rows", "evaluation_count"),
     }
     last = tasks["postprocess"]["inputs"]["artifacts"]
     assert {

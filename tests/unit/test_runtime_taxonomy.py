@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BIRD_LEAF = "knowledge/science/birds"
 OUTPUTS = ("knowledge_rows", "freeform_rows", "grounded_rows", "leaves", "seed_rows")
 LOGIN = ("ada", "s3cret")
-COUNTS = ("knowledge_count", "freeform_count", "grounded_count")
+COUNTS = ("knowledge_count", "freeform_count", "grounded_count", "evaluation_count")
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_rows_come_by_kind_and_by_leaf_with_their_numbers(taxonomy: Path, tmp_pa
         "grounded_rows": 2,
     }
     assert by_kind["grounded_rows"]["seed_context"].to_pylist() == ["Context 2.", "Context 5."]
-    assert [(tmp_path / "counts" / name).read_text() for name in COUNTS] == ["5", "3", "2"]
+    assert [(tmp_path / "counts" / name).read_text() for name in COUNTS] == ["5", "3", "2", "5"]
     assert sorted(path.name for path in Path(made["leaves"].path).iterdir()) == [
         "compositional_skills_writing_haiku.jsonl",
         "knowledge_science_birds.jsonl",
@@ -108,6 +108,13 @@ def test_a_leaf_may_have_a_scale_factor_of_its_own(taxonomy: Path, tmp_path: Pat
     table = made["knowledge_rows"].stored.table
     assert table["num_instructions_to_generate"].to_pylist() == [7] * 5
     assert "num_instructions_to_generate" not in made["freeform_rows"].stored.table.column_names
+
+
+def test_nothing_is_left_for_the_evaluation_where_none_is_wanted(
+    taxonomy: Path, tmp_path: Path
+) -> None:
+    run(tmp_path, taxonomy, evaluate=False)
+    assert [(tmp_path / "counts" / name).read_text() for name in COUNTS] == ["5", "3", "2", "0"]
 
 
 def test_smaller_chunks_make_more_rows(taxonomy: Path, tmp_path: Path) -> None:
@@ -213,7 +220,9 @@ def test_a_password_is_given_to_no_server_but_the_taxonomys_or_those_that_are_na
         write_leaf(taxonomy, BIRD_LEAF, bird_leaf(f"{other.url}/birds"))
         repository(taxonomy, {})
         assert "could not read Username" in error_of(capsys, tmp_path, f"{server.url}/taxonomy")
+        assert other.logins == []
         made = run(tmp_path, f"{server.url}/taxonomy", git_secret_url=f"{other.url}/birds")
+    assert server.logins == []
     assert made["metrics"].metadata["documents"] == 1
 
 

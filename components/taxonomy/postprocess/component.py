@@ -18,6 +18,7 @@ def postprocess(
     report: dsl.Output[dsl.Markdown],
     auxiliary_instructions: str = "{}",
     system_prompt: str = "",
+    seed: int = 42,
     date_suffix: str = "",
     allow_empty: bool = False,
 ):
@@ -39,6 +40,7 @@ def postprocess(
         report: For each leaf what was generated, rejected, filtered and used, and why.
         auxiliary_instructions: JSON object of instructions for rewritten documents, by their type.
         system_prompt: What the system says in training rows; empty for a general one.
+        seed: What rows are chosen by that do not all go into a mix.
         date_suffix: What the files' names end in; empty for the time of the task.
         allow_empty: Do not fail for leaves that nothing came of.
     """

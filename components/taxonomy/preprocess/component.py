@@ -13,6 +13,7 @@ def preprocess(
     knowledge_count: dsl.OutputPath(int),
     freeform_count: dsl.OutputPath(int),
     grounded_count: dsl.OutputPath(int),
+    evaluation_count: dsl.OutputPath(int),
     metrics: dsl.Output[dsl.Metrics],
     preview: dsl.Output[dsl.Markdown],
     taxonomy_repo: str,
@@ -23,6 +24,7 @@ def preprocess(
     chunk_word_count: int = 1000,
     server_ctx_size: int = 4096,
     scale_factors: str = "{}",
+    evaluate: bool = True,
     kinds: str = '["knowledge", "freeform_skill", "grounded_skill"]',
 ):
     """Turn a taxonomy and its documents into rows for the pipelines.
@@ -42,6 +44,7 @@ def preprocess(
         knowledge_count: How many rows of knowledge there are.
         freeform_count: How many freeform examples there are.
         grounded_count: How many grounded examples there are.
+        evaluation_count: How many rows of knowledge there are to write test questions from.
         metrics: How many leaves, documents, pieces of documents and rows there are.
         preview: The leaves and their counts, for the dashboard.
         taxonomy_repo: URL of the taxonomy's git repository, or a folder.
@@ -52,6 +55,7 @@ def preprocess(
         chunk_word_count: Most words in a piece of a document.
         server_ctx_size: Context of the teacher in tokens, which prompt, piece and answer share.
         scale_factors: JSON object from leaf or pattern to how much each of its rows is to give.
+        evaluate: Whether questions to test a trained model with are wanted.
         kinds: JSON list of the kinds of leaves that there are pipelines for; others are an error.
     """
     inputs = dict(locals())

@@ -38,21 +38,27 @@ class _Place(NamedTuple):
 
     Attributes:
         name: Its name at KFP.
-        rows: What the outputs of preprocess that it reads begin with.
+        rows: The output of preprocess that it reads.
+        row_count: The output of preprocess that says how many of them there are.
         result: The input of postprocess that reads what it makes.
     """
 
     name: str
     rows: str
+    row_count: str
     result: str
 
 
 _BRANCHES = {
-    LeafKind.KNOWLEDGE: _Place("knowledge", "knowledge", "knowledge"),
-    LeafKind.FREEFORM: _Place("freeform-skills", "freeform", "freeform_skills"),
-    LeafKind.GROUNDED: _Place("grounded-skills", "grounded", "grounded_skills"),
+    LeafKind.KNOWLEDGE: _Place("knowledge", "knowledge_rows", "knowledge_count", "knowledge"),
+    LeafKind.FREEFORM: _Place(
+        "freeform-skills", "freeform_rows", "freeform_count", "freeform_skills"
+    ),
+    LeafKind.GROUNDED: _Place(
+        "grounded-skills", "grounded_rows", "grounded_count", "grounded_skills"
+    ),
 }
-_EVALUATION = _Place("evaluation", "knowledge", "evaluation")
+_EVALUATION = _Place("evaluation", "knowledge_rows", "evaluation_count", "evaluation")
 _FIRST = "preprocess"
 _LAST = "postprocess"
 _OUTPUTS = {"training_data": "Artifact", "knowledge_train": "Dataset", "skills_train": "Dataset"}
@@ -164,9 +170,7 @@ def _rows_of(
         reason = f"there is no pipeline {place.name!r}"
         empty = library.task(EMPTY, place.name, {"reason": reason})
         return empty.outputs["output_rows"]
-    return branch.add(
-        first.outputs[f"{place.rows}_rows"], first.outputs[f"{place.rows}_count"], run
-    )
+    return branch.add(first.outputs[place.rows], first.outputs[place.row_count], run)
 
 
 def _description(pipelines: PipelineSet) -> str:

@@ -72,10 +72,22 @@ _TAXONOMY = (
         "{}",
     ),
     RunParameter(
+        "evaluate",
+        bool,
+        "Write questions about the documents too, to test a trained model with.",
+        True,
+    ),
+    RunParameter(
         "system_prompt",
         str,
         "What the system says in the training data. Empty: a general text.",
         "",
+    ),
+    RunParameter(
+        "seed",
+        int,
+        "Another seed mixes other rows into the training data.",
+        42,
     ),
     RunParameter(
         "date_suffix",

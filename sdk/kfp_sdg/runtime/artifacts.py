@@ -92,3 +92,10 @@ def write_text(artifact: Artifact, text: str) -> None:
     path = Path(artifact.path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+
+
+def write_parameter(path: str, value: int) -> None:
+    """Write an output parameter to its file."""
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(str(value), encoding="utf-8")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from kfp_sdg.errors import Position, Problem, SpecError
 from kfp_sdg.instructlab.checkout import TaxonomySource
 from kfp_sdg.instructlab.model import LeafKind
-from kfp_sdg.runtime.artifacts import write_artifact, write_text
+from kfp_sdg.runtime.artifacts import write_artifact, write_parameter, write_text
 from kfp_sdg.runtime.console import plain_console, say
 from kfp_sdg.runtime.encoding import dump_json
 from kfp_sdg.runtime.json_setting import json_setting
@@ -38,6 +38,7 @@ def preprocess_taxonomy(
     knowledge_count: str,
     freeform_count: str,
     grounded_count: str,
+    evaluation_count: str,
     metrics: MetricsArtifact,
     preview: Artifact,
     taxonomy_repo: str,
@@ -48,6 +49,7 @@ def preprocess_taxonomy(
     chunk_word_count: int = 1000,
     server_ctx_size: int = 4096,
     scale_factors: str = "{}",
+    evaluate: bool = True,
     kinds: str = dump_json(list(LeafKind)),
 ) -> None:
     """Turn a taxonomy and its documents into rows: the body of the preprocess component.
@@ -61,6 +63,7 @@ def preprocess_taxonomy(
         knowledge_count: The file that takes the number of knowledge rows.
         freeform_count: The file that takes the number of freeform rows.
         grounded_count: The file that takes the number of grounded rows.
+        evaluation_count: The file that takes the number of knowledge rows to ask questions about.
         metrics: Takes the number of leaves, documents, chunks and rows.
         preview: Where the Markdown page goes.
         taxonomy_repo: URL of the taxonomy's git repository, or a folder.
@@ -71,6 +74,7 @@ def preprocess_taxonomy(
         chunk_word_count: The most words of a chunk.
         server_ctx_size: The teacher's context in tokens.
         scale_factors: JSON object from a leaf, or a pattern of leaves, to a number.
+        evaluate: Whether questions to test a trained model with are wanted.
         kinds: JSON list of the kinds of leaves that there are pipelines for.
 
     Raises:
@@ -102,8 +106,9 @@ def preprocess_taxonomy(
             table = rows.table(kind)
             counts[f"{kind.value}_rows"] = table.num_rows
             write_artifact(artifact, table, ())
-            Path(count).parent.mkdir(parents=True, exist_ok=True)
-            Path(count).write_text(str(table.num_rows), encoding="utf-8")
+            write_parameter(count, table.num_rows)
+        knowledge = rows.table(LeafKind.KNOWLEDGE).num_rows
+        write_parameter(evaluation_count, knowledge if evaluate else 0)
         numbers = {
             "leaves": len(found),
             "documents": sum(len(leaf.files) for leaf in documents.values()),

@@ -44,6 +44,7 @@ def postprocess_taxonomy(
     report: Artifact,
     auxiliary_instructions: str = "{}",
     system_prompt: str = "",
+    seed: int = 42,
     date_suffix: str = "",
     allow_empty: bool = False,
 ) -> None:
@@ -63,6 +64,7 @@ def postprocess_taxonomy(
         report: Where the Markdown page about the leaves goes.
         auxiliary_instructions: JSON object of lists of instructions, by dataset type.
         system_prompt: What the system says in training rows; "" for a general text.
+        seed: The seed of what is chosen by chance.
         date_suffix: What the files' names end in; "" for the time now.
         allow_empty: Do not fail for leaves that nothing came of.
 
@@ -83,6 +85,7 @@ def postprocess_taxonomy(
             auxiliary_instructions=json_setting(
                 "auxiliary_instructions", auxiliary_instructions, dict, _INSTRUCTIONS
             ),
+            seed=int(seed),
         )
         suffix = _suffix(date_suffix.strip())
         folder = Path(training_data.path)
@@ -150,10 +153,11 @@ def _generated(
     """Return what the pipelines generated, as one process would have it."""
     from kfp_sdg.instructlab.generate import Generated, rows_by_leaf
 
+    asked = _result(evaluation)
     return Generated(
         {kind: rows_by_leaf(first.table(kind)) for kind in first.kinds},
         {kind: _result(made[kind]) for kind in first.kinds},
-        _result(evaluation) if LeafKind.KNOWLEDGE in first.kinds else None,
+        asked if asked.history else None,
     )
 
 
