@@ -52,6 +52,10 @@ def chunk_document(
     return [chunk.text for chunk in _merged(_pieces(sections, (), room), room)]
 
 
+_CRUMB = 4
+"""A last chunk so many times smaller than the one before it is not left alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Section:
     """A heading with all that is below it; the text before the first heading has none."""
@@ -97,31 +101,43 @@ class _Piece:
 class _Chunk:
     """A chunk in the making."""
 
-    texts: list[str] = field(default_factory=list)
+    pieces: list[_Piece] = field(default_factory=list)
     size: Size = field(default_factory=Size)
-    above: tuple[_Heading, ...] = ()
+
+    @classmethod
+    def of(cls, pieces: Iterable[_Piece]) -> _Chunk:
+        chunk = cls()
+        for piece in pieces:
+            chunk.add(piece)
+        return chunk
 
     @property
     def text(self) -> str:
-        return "\n\n".join(self.texts)
+        texts: list[str] = []
+        before: tuple[_Heading, ...] = ()
+        for piece in self.pieces:
+            texts += [heading.text for heading in _new_headings(before, piece)]
+            texts.append(piece.text)
+            before = piece.above
+        return "\n\n".join(texts)
 
     def size_with(self, piece: _Piece) -> Size:
-        return sum((h.size for h in self._new_headings(piece)), self.size + piece.size)
+        before = self.pieces[-1].above if self.pieces else ()
+        return sum((h.size for h in _new_headings(before, piece)), self.size + piece.size)
 
     def add(self, piece: _Piece) -> None:
         self.size = self.size_with(piece)
-        self.texts += [heading.text for heading in self._new_headings(piece)]
-        self.texts.append(piece.text)
-        self.above = piece.above
+        self.pieces.append(piece)
 
-    def _new_headings(self, piece: _Piece) -> tuple[_Heading, ...]:
-        """Return the headings of a piece that the piece before it does not stand below."""
-        common = 0
-        for here, there in zip(self.above, piece.above, strict=False):
-            if here is not there:
-                break
-            common += 1
-        return piece.above[common:]
+
+def _new_headings(before: tuple[_Heading, ...], piece: _Piece) -> tuple[_Heading, ...]:
+    """Return the headings of a piece that the piece before it does not stand below."""
+    common = 0
+    for here, there in zip(before, piece.above, strict=False):
+        if here is not there:
+            break
+        common += 1
+    return piece.above[common:]
 
 
 def _merged(pieces: Iterable[_Piece], room: Room) -> list[_Chunk]:
@@ -131,7 +147,21 @@ def _merged(pieces: Iterable[_Piece], room: Room) -> list[_Chunk]:
         if not chunks or not room.fits(chunks[-1].size_with(piece)):
             chunks.append(_Chunk())
         chunks[-1].add(piece)
-    return chunks
+    return [*chunks[:-2], *_evened(chunks[-2:], room)]
+
+
+def _evened(chunks: Sequence[_Chunk], room: Room) -> Sequence[_Chunk]:
+    """Return the last two chunks; a last one that is only a crumb takes over from its neighbour."""
+    if len(chunks) < 2 or chunks[0].size.words < _CRUMB * chunks[1].size.words:
+        return chunks
+    pieces = [piece for chunk in chunks for piece in chunk.pieces]
+    best, less = chunks, chunks[1].size.words
+    for cut in range(len(chunks[0].pieces) - 1, 0, -1):
+        first, last = _Chunk.of(pieces[:cut]), _Chunk.of(pieces[cut:])
+        if not room.fits(last.size) or min(first.size.words, last.size.words) <= less:
+            break
+        best, less = (first, last), min(first.size.words, last.size.words)
+    return best
 
 
 def _pieces(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -62,7 +63,7 @@ _INLINE_RULES = ["inline", "text_join"]
 """What is inside of a paragraph is no matter here, and takes most of a parser's time."""
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-_CODE_OR_COMMENT = re.compile(r"(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`)|<!--.*?-->", re.DOTALL)
+_TICKS_OR_COMMENT = re.compile(r"`+|<!--")
 
 
 def parse_markdown(text: str) -> tuple[Block, ...]:
@@ -113,13 +114,40 @@ def _without_comments(root: SyntaxTreeNode, lines: Sequence[str]) -> list[str]:
     for first, last in (*code, (len(lines), len(lines))):
         text = "\n".join(lines[len(kept) : first])
         if len(kept) < first:
-            kept += _CODE_OR_COMMENT.sub(_unless_comment, text).split("\n")
+            kept += _with_blank_comments(text).split("\n")
         kept += lines[len(kept) : last]
     return kept
 
 
-def _unless_comment(match: re.Match[str]) -> str:
-    return "\n" * match[0].count("\n") if match[0].startswith("<!--") else match[0]
+def _with_blank_comments(text: str) -> str:
+    """Return a text that has only the line ends of its comments; not of those in code spans."""
+    kept: list[str] = []
+    done = here = 0
+    ticks = _ticks(text)
+    last_end = text.rfind("-->")
+    ends = [*(match.start() for match in re.finditer(r"\n[ \t]*\n", text)), len(text)]
+    while match := _TICKS_OR_COMMENT.search(text, here):
+        here = match.end()
+        if match[0] != "<!--":
+            equal = ticks[len(match[0])]
+            place = bisect_left(equal, here)
+            closing = equal[place] if place < len(equal) else len(text)
+            # a code span ends in its paragraph, or is none
+            if closing < ends[bisect_left(ends, here)]:
+                here = closing + len(match[0])
+        elif here <= last_end:
+            end = text.index("-->", here) + len("-->")
+            kept += [text[done : match.start()], "\n" * text.count("\n", here, end)]
+            done = here = end
+    return "".join((*kept, text[done:]))
+
+
+def _ticks(text: str) -> dict[int, list[int]]:
+    """Return where rows of backticks begin, by their length: a code span ends at an equal row."""
+    found: dict[int, list[int]] = {}
+    for match in re.finditer("`+", text):
+        found.setdefault(len(match[0]), []).append(match.start())
+    return found
 
 
 def _blocks(

@@ -51,6 +51,10 @@ class Size:
         """Return the size of both texts together."""
         return Size(self.words + other.words, self.size + other.size)
 
+    def without(self, other: Size) -> Size:
+        """Return the size of what is left when a part is taken away."""
+        return Size(self.words - other.words, self.size - other.size)
+
     @property
     def tokens(self) -> int:
         """About how many tokens a model takes for the text."""

@@ -9,7 +9,7 @@ from kfp_sdg.instructlab.documents.markdown import Block, BlockKind
 from kfp_sdg.instructlab.documents.measure import WORD, Room, Size, measure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _END_OF_SENTENCE = re.compile(
     r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+\s+|[。！？]++[”’」』）]*+\s*"
@@ -76,17 +76,30 @@ def _characters(word: str, room: Room) -> Iterator[str]:
 def _packed(texts: Iterable[str], room: Room) -> list[str]:
     """Join neighbours as long as they fit together."""
     packed: list[list[str]] = []
-    size = Size()
+    sizes: list[Size] = []
     for text in texts:
         more = measure(text)
-        if packed and room.fits(size + more):
+        if packed and room.fits(sizes[-1] + more):
             packed[-1].append(text)
-            size += more
+            sizes[-1] += more
         else:
             packed.append([text])
-            size = more
+            sizes.append(more)
+    if len(packed) > 1:
+        _even_out(packed, sizes, room)
     joined = ("".join(group).strip("\n").rstrip() for group in packed)
     return [text for text in joined if text]
+
+
+def _even_out(groups: list[list[str]], sizes: Sequence[Size], room: Room) -> None:
+    """Move texts from the last group but one to the last, so that no crumb is left at the end."""
+    first, last = groups[-2:]
+    before, after = sizes[-2:]
+    while (moved := measure(first[-1])).words:
+        before, after = before.without(moved), after + moved
+        if after.words > before.words or not room.fits(after):
+            return
+        last.insert(0, first.pop())
 
 
 def _split_table(block: Block, room: Room) -> list[str]:
