@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,16 +13,12 @@ from kfp_sdg.engine import read_run
 from kfp_sdg.instructlab.model import LeafKind
 from kfp_sdg.storage import fingerprint, read_dataset, read_rows
 from stub_teacher import StubTeacher
-from taxonomies import skill, write_leaf
+from taxonomies import SKILL, skill, write_leaf
 from workflows import SHARED_TAXONOMY, SUFFIX, answer, contents, run_workflow, taxonomy_in
 
 if TYPE_CHECKING:
     from stub_answers import Ask
 
-pytestmark = [
-    pytest.mark.shared,
-    pytest.mark.skipif(not SHARED_TAXONOMY.exists(), reason="needs ../shared"),
-]
 INSTRUCTIONS = 2
 SCALE = ("knowledge/*", 1)
 LAST_BLOCKS = {
@@ -45,8 +40,10 @@ CHUNK_WORDS = 45  # two pieces of the document
 
 
 @pytest.fixture
-def taxonomy(tmp_path: Path) -> Path:
-    return taxonomy_in(tmp_path)
+def skills(tmp_path: Path) -> Path:
+    """A taxonomy of one freeform skill."""
+    write_leaf(tmp_path / "taxonomy", SKILL, skill())
+    return tmp_path / "taxonomy"
 
 
 def generate(pipelines: str, taxonomy: Path, output: Path, url: str) -> int:
@@ -64,11 +61,13 @@ def generate(pipelines: str, taxonomy: Path, output: Path, url: str) -> int:
     return main(["generate", "--allow-empty", *(f"--{k}={v}" for k, v in options.items())])
 
 
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED_TAXONOMY.exists(), reason="needs ../shared")
 @pytest.mark.parametrize("pipelines", ["simple", "full"])
 def test_a_taxonomy_gives_the_same_rows_and_files_on_kfp_as_with_generate(
-    pipelines: str, taxonomy: Path, tmp_path: Path
+    pipelines: str, tmp_path: Path
 ) -> None:
-    here = tmp_path / "here"
+    taxonomy, here = taxonomy_in(tmp_path), tmp_path / "here"
     with StubTeacher(answer=answer) as stub:
         assert generate(pipelines, taxonomy, here, stub.url) == 0
         run = run_workflow(
@@ -108,15 +107,13 @@ def test_a_taxonomy_gives_the_same_rows_and_files_on_kfp_as_with_generate(
 
 
 def test_kinds_without_leaves_are_skipped_and_their_blocks_never_run(
-    taxonomy: Path, tmp_path: Path
+    skills: Path, tmp_path: Path
 ) -> None:
-    shutil.rmtree(taxonomy / "knowledge")
-    shutil.rmtree(taxonomy / "compositional_skills" / "grounded")
     with StubTeacher() as stub:
         run = run_workflow(
             "simple",
             tmp_path / "run",
-            taxonomy_repo=str(taxonomy),
+            taxonomy_repo=str(skills),
             teacher_url=stub.url,
             num_instructions_to_generate=1,
         )
@@ -131,39 +128,37 @@ def test_kinds_without_leaves_are_skipped_and_their_blocks_never_run(
 
 
 def test_a_broken_leaf_fails_the_first_task_with_its_problems_and_nothing_is_asked(
-    taxonomy: Path, tmp_path: Path
+    skills: Path, tmp_path: Path
 ) -> None:
-    write_leaf(taxonomy, "compositional_skills/four", skill(4))
+    write_leaf(skills, "compositional_skills/four", skill(4))
     with StubTeacher() as stub:
         run = run_workflow(
-            "simple", tmp_path / "run", taxonomy_repo=str(taxonomy), teacher_url=stub.url
+            "simple", tmp_path / "run", taxonomy_repo=str(skills), teacher_url=stub.url
         )
         assert stub.calls == []
     assert not run.succeeded
     assert run.tasks == {"preprocess"}
-    assert f"error: {taxonomy}/compositional_skills/four/qna.yaml:4:" in run.log
+    assert f"error: {skills}/compositional_skills/four/qna.yaml:4:" in run.log
 
 
 def test_leaves_that_give_nothing_fail_the_last_task_with_the_reasons(
-    taxonomy: Path, tmp_path: Path
+    skills: Path, tmp_path: Path
 ) -> None:
-    shutil.rmtree(taxonomy / "knowledge")
-    shutil.rmtree(taxonomy / "compositional_skills" / "grounded")
-    mute = write_leaf(taxonomy, "compositional_skills/mute", skill())
+    mute = skill().replace("Write a haiku.", "Keep silent.")
+    write_leaf(skills, "compositional_skills/mute", mute)
 
     def says_nothing_to_the_mute(ask: Ask) -> str:
-        return "" if "haiku" in ask.prompt else answer(ask)
+        return "" if "Keep silent." in ask.prompt else answer(ask)
 
     with StubTeacher(answer=says_nothing_to_the_mute) as stub:
         run = run_workflow(
             "simple",
             tmp_path / "run",
-            taxonomy_repo=str(taxonomy),
+            taxonomy_repo=str(skills),
             teacher_url=stub.url,
             num_instructions_to_generate=1,
             max_rejected="100%",
         )
-    assert mute.exists()
     assert not run.succeeded
     assert "error: nothing came of 1 of 2 leaves:" in run.log
     assert "error:   compositional_skills_mute: 5 seed rows; 5 rejected at gen_skill" in run.log
