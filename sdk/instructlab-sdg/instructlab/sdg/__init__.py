@@ -4,6 +4,8 @@ Names, signatures, exceptions and files are InstructLab's; blocks, engine, teach
 those of ``kfp_sdg``. Nothing here does any work that is not about that difference.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from instructlab.sdg._original import warn_of_the_original
 from instructlab.sdg._version import __version__ as __version__
 from instructlab.sdg.blocks.block import Block, BlockConfigParserError
@@ -24,6 +26,7 @@ from instructlab.sdg.blocks.utilblocks import (
     SelectorBlock,
     SetToMajorityValueBlock,
 )
+from instructlab.sdg.generate_data import generate_data, mix_datasets
 from instructlab.sdg.pipeline import (
     FULL_PIPELINES_PACKAGE,
     LLAMA_PIPELINES_PKG,
@@ -37,7 +40,20 @@ from instructlab.sdg.pipeline import (
 from instructlab.sdg.registry import BlockRegistry, PromptRegistry
 from instructlab.sdg.utils import GenerateException
 
+if TYPE_CHECKING:
+    from instructlab.sdg.utils.taxonomy import TaxonomyReadingException as TaxonomyReadingException
+
 warn_of_the_original()
+
+
+def __getattr__(name: str) -> Any:
+    """Return what is seldom asked for and costs time to import."""
+    if name == "TaxonomyReadingException":
+        from instructlab.schema.taxonomy import TaxonomyReadingException
+
+        return TaxonomyReadingException
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "FULL_PIPELINES_PACKAGE",
@@ -67,4 +83,6 @@ __all__ = [
     "SamplePopulatorBlock",
     "SelectorBlock",
     "SetToMajorityValueBlock",
+    "generate_data",
+    "mix_datasets",
 ]

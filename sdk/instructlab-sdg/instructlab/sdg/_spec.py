@@ -112,9 +112,21 @@ def spec_of(pipeline: Pipeline, unchanged: bool) -> RunSpec:
         blocks = tuple(_block(entry) for entry in entries)
         files = _files(blocks, pipeline.config_path)
         spec = PipelineSpec(blocks=blocks, files=files, config_path=pipeline.config_path)
-    limit = pipeline.ctx.max_num_tokens if pipeline.ctx else None
+    return as_run_spec(spec, pipeline.ctx.max_num_tokens if pipeline.ctx else None, pipeline)
+
+
+def as_run_spec(
+    spec: PipelineSpec, max_num_tokens: int | None, pipeline: Pipeline | None = None
+) -> RunSpec:
+    """Return a pipeline whose blocks have InstructLab's limits of tokens.
+
+    Args:
+        spec: The pipeline.
+        max_num_tokens: The longest answer of the block ``gen_knowledge``.
+        pipeline: What it was made from.
+    """
     of_spec = {f.name: getattr(spec, f.name) for f in fields(PipelineSpec)}
-    of_spec["blocks"] = tuple(_with_limit(block, limit) for block in spec.blocks)
+    of_spec["blocks"] = tuple(_with_limit(block, max_num_tokens) for block in spec.blocks)
     return RunSpec(**of_spec, pipeline=pipeline)
 
 

@@ -58,12 +58,15 @@ class RunCheckpoint:
             return cls()
         return cls(Path(checkpoint_dir, name), Path(checkpoint_dir, _JOURNALS, name))
 
-    def split(self, rows: pa.Table, spec: PipelineSpec) -> tuple[pa.Table, pa.Table | None]:
+    def split(
+        self, rows: pa.Table, spec: PipelineSpec, only: Mapping[str, str] | None = None
+    ) -> tuple[pa.Table, pa.Table | None]:
         """Return the rows that are to be worked on, and what InstructLab made of the others.
 
         Args:
             rows: The input.
             spec: The pipeline. Files that are from another one are not used.
+            only: Cells that tell the rows of files that are looked at from the others there.
         """
         if self.folder is None or not self.folder.is_dir():
             return rows, None
@@ -73,7 +76,7 @@ class RunCheckpoint:
             row
             for path in _files(self.folder)
             if not (is_journaled and _is_ours(path))
-            for row in _of_pipeline(path, list(_read(path)), origins)
+            for row in _of_pipeline(path, _read(path, only or {}), origins)
         ]
         done = _Done(rows, old, origins.carriers)
         if not done.kept:
@@ -158,7 +161,7 @@ class Checkpointer:
 
         if self._folder is None or not self._folder.is_dir():
             return dataset, None
-        old = [row for path in _files(self._folder) for row in _read(path)]
+        old = [row for path in _files(self._folder) for row in _read(path, {})]
         if not old:
             return dataset, None
         rows = from_dataset(dataset)
@@ -203,18 +206,25 @@ class _Done:
             )
 
 
-def _of_pipeline(path: Path, old: list[dict[str, Any]], origins: Origins) -> list[dict[str, Any]]:
+def _of_pipeline(
+    path: Path, rows: Iterable[dict[str, Any]], origins: Origins
+) -> list[dict[str, Any]]:
     """Return a file's rows if they are from this pipeline, as far as can be told."""
-    have = {name for row in old for name in row} - {_INDEX}
+    old = list(rows)
+    names = {name for row in old for name in row} - {_INDEX}
+    filled = {name for row in old for name, cell in row.items() if cell is not None} - {_INDEX}
     could_have = origins.made | set(origins.carriers.values())
-    if origins.is_complete and old and not (origins.made <= have <= could_have):
+    foreign = (origins.made - names) | (filled - could_have)
+    if origins.is_complete and old and foreign:
         logger.warning(
             "%s is not used: its columns are not those of this pipeline (%s)",
             path,
-            ", ".join(sorted((origins.made - have) | (have - could_have))),
+            ", ".join(sorted(foreign)),
         )
         return []
-    return [{name: cell for name, cell in row.items() if name != _INDEX} for row in old]
+    unknown = names - could_have if origins.is_complete else set()
+    unknown |= {_INDEX}
+    return [{name: cell for name, cell in row.items() if name not in unknown} for row in old]
 
 
 def _files(folder: Path) -> list[Path]:
@@ -233,8 +243,8 @@ def _name_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def _read(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield a file's rows; a line that was cut off is told of and left out."""
+def _read(path: Path, only: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield a file's rows with some cells; a line that was cut off is told of and left out."""
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not line.strip():
             continue
@@ -242,10 +252,10 @@ def _read(path: Path) -> Iterator[dict[str, Any]]:
             row = json.loads(line)
         except ValueError:
             row = None
-        if isinstance(row, dict):
-            yield row
-        else:
+        if not isinstance(row, dict):
             logger.warning("%s:%d is no row and not used; it was cut off", path, number)
+        elif all(row.get(name, cell) == cell for name, cell in only.items()):
+            yield row
 
 
 def _write(folder: Path, rows: Iterable[Mapping[str, Any]]) -> Path:

@@ -14,6 +14,7 @@ from kfp_sdg.instructlab.documents.docling_converter import DoclingConverter
 from kfp_sdg.instructlab.documents.load import (
     DocumentFile,
     LeafDocuments,
+    find_all_documents,
     load_all,
     load_all_documents,
     load_documents,
@@ -29,6 +30,7 @@ __all__ = [
     "GitSecret",
     "LeafDocuments",
     "chunk_document",
+    "find_all_documents",
     "load_all",
     "load_all_documents",
     "load_documents",

@@ -159,6 +159,39 @@ def load_all_documents(
     return documents
 
 
+def find_all_documents(
+    leaves: Iterable[Leaf],
+    *,
+    taxonomy_folder: Path | str,
+    cache: Path | str,
+    access: GitAccess | None = None,
+) -> dict[str, tuple[Path, ...]]:
+    """Fetch the documents of every knowledge leaf and leave them as they are.
+
+    Arguments and errors are those of ``load_all_documents``.
+
+    Returns:
+        The files on this machine by the leaf's name, sorted by their paths in the repository.
+    """
+    repositories = Repositories(Path(cache), access or GitAccess(), Path(taxonomy_folder))
+    found: dict[str, tuple[Path, ...]] = {}
+    problems: list[Problem] = []
+    for leaf in leaves:
+        if leaf.documents is None:
+            continue
+        try:
+            tree = repositories.tree(leaf.documents, leaf.file)
+            paths = find_documents(tree, leaf.documents.patterns, leaf.file)
+            files = tree.on_disk(paths)
+        except SpecError as error:
+            problems += error.problems
+            continue
+        found[leaf.name] = tuple(files[path] for path in paths)
+    if problems:
+        raise SpecError(list(dict.fromkeys(problems)))
+    return found
+
+
 class _Loader:
     """Loads the documents of leaves that share repositories.
 
