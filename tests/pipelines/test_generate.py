@@ -191,6 +191,41 @@ def test_what_a_stopped_run_finished_is_kept_and_told(
     assert not (made / "out" / "checkpoint").exists()
 
 
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 130)]
+)
+def test_a_run_that_is_told_to_end_keeps_what_was_finished(
+    made: Path, number: signal.Signals, code: int
+) -> None:
+    slow = {"On letters": 5.0}  # the grounded skills, which come last
+
+    def latency(prompt: str) -> float:
+        return next((seconds for text, seconds in slow.items() if text in prompt), 0.0)
+
+    with StubTeacher(latency=latency) as stub:
+        options = ("--pipeline", "simple", "--scale-factor", "1", "--date-suffix", SUFFIX)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kfp_sdg.cli", *arguments(stub, *options)],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            preexec_fn=reset_signals,
+        )
+        assert process.stderr is not None
+        told = ""
+        while "Grounded skills" not in told:
+            told += process.stderr.readline()
+        while "On letters" not in "".join(stub.prompts):
+            time.sleep(0.01)
+        process.send_signal(number)
+        told += process.communicate(timeout=60)[1]
+    assert process.returncode == code
+    assert "kept in out/checkpoint; the same command goes on from there" in told
+    run = made / "out" / f"run_{SUFFIX}"
+    assert read_run(run / "knowledge").rows.num_rows == PIECES
+    assert read_run(run / "freeform_skill").rows.num_rows == 18
+
+
 def empty_rhymes(ask: Any) -> str:
     return "no question mark here" if "On rhymes" in ask.prompt else "What is it? It is round."
 

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 _TAXONOMY = "Taxonomy and documents"
 _TRAINING = "Training data"
+_SCALE = 30
+"""InstructLab's scale factor."""
+
+_SCALE_EMBEDDED = 2
 _SEED = 42
 """``kfp_sdg.instructlab.mixing.DEFAULT_SEED``, which ``--help`` need not import."""
 
@@ -99,6 +103,16 @@ def generate_command(
             rich_help_panel=_TAXONOMY,
         ),
     ] = 4096,
+    docling_models: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder of docling's models, which recognise the layout of PDF documents. Not "
+            "given: the one that models/config.yaml in the data folders instructlab/sdg names.",
+            rich_help_panel=_TAXONOMY,
+            show_default=False,
+        ),
+    ] = None,
     pipeline: Annotated[
         str | None,
         typer.Option(
@@ -112,15 +126,17 @@ def generate_command(
         ),
     ] = None,
     scale_factor: Annotated[
-        int,
+        int | None,
         typer.Option(
             metavar="N",
             min=1,
             help="How many instructions to generate from each seed example, or from each pair of a "
-            "document's piece and a seed example.",
+            "document's piece and a seed example. Not given: 30; 2 with the embedded teacher, "
+            "which is slow.",
             rich_help_panel=GENERATION,
+            show_default=False,
         ),
-    ] = 30,
+    ] = None,
     leaf_scale: Annotated[
         list[str] | None,
         typer.Option(
@@ -203,7 +219,7 @@ def generate_command(
     """
     from kfp_sdg.cli.asking import AskingOrder
     from kfp_sdg.cli.pipeline_file import PipelineSource
-    from kfp_sdg.instructlab.documents import GitAccess
+    from kfp_sdg.instructlab.documents import DoclingConverter, GitAccess
     from kfp_sdg.instructlab.mixing import DEFAULT_SYSTEM_PROMPT, TrainingSettings
     from kfp_sdg.instructlab.pipeline_set import find_pipelines
     from kfp_sdg.instructlab.workflow import WorkflowOrder
@@ -224,7 +240,7 @@ def generate_command(
         max_rejected=max_rejected,
         model_id=model_id,
         model_family=model_family,
-        num_instructions=scale_factor,
+        num_instructions=scale_factor or (_SCALE_EMBEDDED if choice.embedded else _SCALE),
         max_num_tokens=max_num_tokens,
         constrain=constrain,
     )
@@ -242,6 +258,7 @@ def generate_command(
         server_ctx_size=server_ctx_size,
         scale_factors=dict(map(_leaf_scale, leaf_scale or ())),
         access=GitAccess.from_environment(os.environ),
+        converter=DoclingConverter(docling_models),
         evaluate=not no_eval,
         training=TrainingSettings(system_prompt=system_prompt or DEFAULT_SYSTEM_PROMPT, seed=seed),
         allow_empty=allow_empty,

@@ -14,6 +14,7 @@ from kfp_sdg.instructlab.model import LeafKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -91,6 +92,11 @@ def _history(result: WorkflowResult) -> list[HistoryEntry]:
     return [entry for part in results for entry in part.history]
 
 
+def _rejected(run: Path) -> list[Path]:
+    """Return where rejected rows are, each with its reason."""
+    return sorted([*run.glob("*/rejected"), *run.glob("rejected_for_*")])
+
+
 def _cost(history: Iterable[HistoryEntry], seconds: float) -> str:
     """Return what the run took, as a sentence."""
     entries = list(history)
@@ -114,8 +120,8 @@ def _places(result: WorkflowResult) -> Iterator[tuple[str, str]]:
     yield "seeds", str(folder.path("test", ".jsonl"))
     if any(outcome.questions for outcome in result.outcomes):
         yield "test with", f"lm_eval --include_path {folder.path('node_datasets')} --tasks mmlu_pr"
-    if any(outcome.rejected for outcome in result.outcomes):
-        yield "rejected", f"{folder.path('run')}/*/rejected"
+    for number, place in enumerate(_rejected(folder.path("run"))):
+        yield "" if number else "rejected", str(place)
     if train:
         phases = zip(("--phased-phase1-data", "--phased-phase2-data"), ("knowledge", "skills"),
                      strict=True)  # fmt: skip

@@ -34,11 +34,9 @@ from kfp_sdg.cli.run_options import (
     TeacherUrlOption,
 )
 from kfp_sdg.cli.teachers import DEFAULT_TIMEOUT, choose_teacher
-from kfp_sdg.errors import BlockError
 
 if TYPE_CHECKING:
     from kfp_sdg.cli.runners import RunOrder
-    from kfp_sdg.spec import PipelineSpec
 
 
 class Runner(StrEnum):
@@ -145,6 +143,7 @@ def _carry_out(order: RunOrder, runner: Runner, log_format: LogFormat | None) ->
     from kfp_sdg.cli.progress import watcher_for
     from kfp_sdg.cli.runners import ended_in_order, keep_partial, run_here, run_on_kfp
     from kfp_sdg.cli.summary import show_summary
+    from kfp_sdg.engine import note_place
 
     console = error_console()
     watcher = watcher_for(log_format, console)
@@ -161,15 +160,7 @@ def _carry_out(order: RunOrder, runner: Runner, log_format: LogFormat | None) ->
         except BaseException as error:
             keep_partial(watcher, order.output)
             tell_kept(order.asking.checkpoint, error)
-            _note_place(error, order.spec)
+            note_place(error, order.spec)
             raise
         discard(order.asking.checkpoint)
     show_summary(output_console(), result, order.output, seconds=watcher.seconds)
-
-
-def _note_place(error: BaseException, spec: PipelineSpec) -> None:
-    """Add to a block's error where the block stands in the pipeline's file."""
-    name = error.block_name if isinstance(error, BlockError) else None
-    for block in spec.blocks:
-        if block.name == name and block.source.root.line:
-            error.add_note(f"The block is at {block.source.root}.")

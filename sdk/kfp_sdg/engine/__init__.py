@@ -3,7 +3,7 @@
 This package knows no KFP, no Kubernetes and no terminal: who wants to watch passes an observer.
 """
 
-from kfp_sdg.engine.block import make_block, run_block
+from kfp_sdg.engine.block import make_block, note_place, run_block
 from kfp_sdg.engine.columns import check_columns, check_settings, prepare_blocks
 from kfp_sdg.engine.observer import Observer
 from kfp_sdg.engine.outcome import BlockOutcome, RunResult
@@ -21,6 +21,7 @@ __all__ = [
     "check_settings",
     "folder_names",
     "make_block",
+    "note_place",
     "prepare_blocks",
     "read_run",
     "run",

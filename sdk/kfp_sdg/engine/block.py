@@ -92,6 +92,19 @@ def run_block(
     return BlockOutcome(made, segment.rejected()[block_spec.name], entry)
 
 
+def note_place(error: BaseException, spec: PipelineSpec) -> None:
+    """Add to a block's error where the block stands in the pipeline's file.
+
+    Args:
+        error: Any error; only those of blocks are changed.
+        spec: The pipeline.
+    """
+    name = error.block_name if isinstance(error, BlockError) else None
+    for block in spec.blocks:
+        if block.name == name and block.source.root.line:
+            error.add_note(f"The block is at {block.source.root}.")
+
+
 def _named(block_spec: BlockSpec, message: str) -> BlockError:
     """Return a ``BlockError`` that names a block by its entry in the pipeline."""
     return BlockError(message, block_name=block_spec.name, block_type=block_spec.type)

@@ -7,6 +7,7 @@ comes twice in the kind's data. Which leaf a row is of stands in its ``leaf_node
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kfp_sdg.engine import Observer, RunResult, prepare_blocks, run
+from kfp_sdg.engine import Observer, RunResult, note_place, prepare_blocks, run
 from kfp_sdg.engine.columns import walk_columns
 from kfp_sdg.errors import BlockError, SpecError, StorageError
 from kfp_sdg.instructlab.model import LeafKind
@@ -155,10 +156,12 @@ def generate_rows(
     try:
         for part in parts:
             on_part(part)
-            results[part.name] = run(
-                part.spec, part.rows, _own(context, part.name), observer=watching.next(part)
-            )
-            _require_leaves(part, results[part.name])
+            with _place_noted(part.spec):
+                result = run(
+                    part.spec, part.rows, _own(context, part.name), observer=watching.next(part)
+                )
+                _require_leaves(part, result)
+            results[part.name] = result
     except BaseException:
         at = parts[len(results)].name if watching.stopped else None
         on_stop(Stopped(_generated(seeds, results), at, watching.stopped))
@@ -288,16 +291,26 @@ def _own(context: PipelineContext, part: str) -> PipelineContext:
 
 def _check(spec: PipelineSpec, columns: Sequence[str], context: PipelineContext) -> None:
     """Check one pipeline, and that it keeps the column that tells leaves apart."""
-    blocks = prepare_blocks(spec, columns, context)
-    for block_spec, block in blocks:
-        after = walk_columns([(block_spec, block)], columns)
-        if after is None:  # a custom block; _require_leaves looks at what comes out
-            return
-        columns = after
-        if LEAF not in columns:
-            error = _lost(block_spec.name, block_spec.type)
-            error.exit_code = SpecError.exit_code
-            raise error
+    with _place_noted(spec):
+        for block_spec, block in prepare_blocks(spec, columns, context):
+            after = walk_columns([(block_spec, block)], columns)
+            if after is None:  # a custom block; _require_leaves looks at what comes out
+                return
+            columns = after
+            if LEAF not in columns:
+                error = _lost(block_spec.name, block_spec.type)
+                error.exit_code = SpecError.exit_code
+                raise error
+
+
+@contextmanager
+def _place_noted(spec: PipelineSpec) -> Iterator[None]:
+    """Let the error of a block say where the block stands: two pipelines may have its name."""
+    try:
+        yield
+    except BlockError as error:
+        note_place(error, spec)
+        raise
 
 
 def _require_leaves(part: Part, result: RunResult) -> None:
