@@ -11,6 +11,7 @@ from rich.text import Text
 from kfp_sdg.cli.numbers import clock, compact, rows_phrase
 from kfp_sdg.instructlab.generate import EVALUATION
 from kfp_sdg.instructlab.model import LeafKind
+from kfp_sdg.instructlab.outcome import DUPLICATES, FILTERED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from kfp_sdg.instructlab.outcome import LeafOutcome
     from kfp_sdg.instructlab.workflow import WorkflowResult
     from kfp_sdg.storage import HistoryEntry
+
+_WIDE = 100
+"""Columns of a console in which leaves' names have room beside all numbers."""
 
 _PARTS = {
     LeafKind.KNOWLEDGE: "Knowledge",
@@ -45,21 +49,30 @@ def show_result(console: Console, result: WorkflowResult, *, seconds: float) -> 
         seconds: How long the run took.
     """
     console.print()
-    console.print(_table(result.outcomes))
+    console.print(_table(result.outcomes, is_wide=console.width >= _WIDE))
     console.print(Text(_cost(_history(result), seconds)), soft_wrap=True)
     console.print()
     for label, place in _places(result):
-        console.print(Text.assemble((f"{label:<9}", "bold"), place), soft_wrap=True)
+        console.print(Text.assemble((f"{label:<10}", "bold"), place), soft_wrap=True)
 
 
-def _table(outcomes: Sequence[LeafOutcome]) -> Table:
-    """Return the table: a line for each leaf, and the sums."""
+def _table(outcomes: Sequence[LeafOutcome], *, is_wide: bool) -> Table:
+    """Return the table: a line for each leaf, and the sums.
+
+    Args:
+        outcomes: What each leaf gave.
+        is_wide: Whether there is room to tell apart why rows were lost.
+    """
+    apart: list[tuple[str, list[int]]] = [
+        ("\nfiltered", [_lost(outcome, FILTERED) for outcome in outcomes]),
+        ("\nduplicates", [_lost(outcome, DUPLICATES) for outcome in outcomes]),
+        ("\nrejected", [outcome.rejected for outcome in outcomes]),
+    ]
+    lost = [("\nlost", [sum(loss.rows for loss in outcome.losses) for outcome in outcomes])]
     columns: list[tuple[str, list[int]]] = [
         ("seed\nrows", [outcome.seeds for outcome in outcomes]),
         ("\ngenerated", [outcome.generated for outcome in outcomes]),
-        ("\nfiltered", [_lost(outcome, "filtered") for outcome in outcomes]),
-        ("\nduplicates", [_lost(outcome, "duplicates") for outcome in outcomes]),
-        ("\nrejected", [outcome.rejected for outcome in outcomes]),
+        *(apart if is_wide else lost),
         ("in training\ndata", [outcome.used or 0 for outcome in outcomes]),
         ("test\nquestions", [outcome.questions or 0 for outcome in outcomes]),
     ]

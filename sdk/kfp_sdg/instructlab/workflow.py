@@ -177,7 +177,7 @@ def run_workflow(
             evaluation=evaluation,
             observer=observer,
             on_part=on_part,
-            on_stop=lambda stopped: _keep(stopped, folder),
+            on_stop=lambda stopped: _keep(stopped, folder, tell),
         )
     result = _write(order, folder, generated)
     if not order.allow_empty and any(outcome.is_empty for outcome in result.outcomes):
@@ -238,12 +238,15 @@ def _write(order: WorkflowOrder, folder: RunFolder, generated: Generated) -> Wor
     return WorkflowResult(folder, results.leaves, generated, results.mixes)
 
 
-def _keep(stopped: Stopped, folder: RunFolder) -> None:
+def _keep(stopped: Stopped, folder: RunFolder, tell: Callable[[str], None]) -> None:
     """Write what was finished of a run that stopped; that this fails must not hide why it did."""
     try:
         folder.write_stopped(stopped)
     except StorageError as error:
         logger.warning("what was finished could not be saved: %s", error)
+        return
+    if folder.path("run").is_dir():
+        tell(f"Rows that were finished or rejected until then are kept in {folder.path('run')}.")
 
 
 def _found(leaves: Sequence[Leaf]) -> str:
