@@ -1,13 +1,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from document_repositories import BIRDS, git, leaf, repository, write
 from kfp_sdg.errors import SpecError
-from kfp_sdg.instructlab.documents import GitAccess, load_all, load_documents
-from kfp_sdg.instructlab.model import Leaf, QuestionAnswer, SeedExample
+from kfp_sdg.instructlab.documents import (
+    GitAccess,
+    load_all,
+    load_all_documents,
+    load_documents,
+)
+from kfp_sdg.instructlab.model import Leaf, LeafKind, QuestionAnswer, SeedExample
+from kfp_sdg.instructlab.taxonomy import read_taxonomy
+
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "taxonomy"
 
 
 @pytest.fixture
@@ -255,6 +266,51 @@ def test_all_leaves_are_loaded_by_their_names_and_skills_are_passed_over(tmp_pat
     ]
     found = load_all(leaves, taxonomy_folder=tmp_path, cache=tmp_path / "cache")
     assert found == {"knowledge_a": ("Alpha.",), "knowledge_b": ("Beta.",)}
+
+
+def test_a_document_of_several_leaves_is_converted_once(tmp_path):
+    class Counting:
+        names: ClassVar[list[str]] = []
+
+        def to_markdown(self, path, name):
+            self.names.append(name)
+            return path.read_text()
+
+    commit = repository(tmp_path / "repo", {"a.html": "Alpha.", "b.html": "Beta."})
+    leaves = [
+        leaf(tmp_path / "repo", commit, pattern, path=f"knowledge/{number}")
+        for number, pattern in enumerate(["a.html", "*.html"])
+    ]
+    found = load_all_documents(
+        leaves, taxonomy_folder=tmp_path, cache=tmp_path / "cache", converter=Counting()
+    )
+    assert [documents.chunks for documents in found.values()] == [("Alpha.",), ("Alpha.", "Beta.")]
+    assert [name.partition(": ")[2] for name in Counting.names] == [
+        "document a.html",
+        "document b.html",
+    ]
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared")
+def test_the_leaf_of_the_shared_taxonomy_is_loaded_from_a_repository_of_this_machine(tmp_path):
+    [knowledge] = [found for found in read_taxonomy(SHARED) if found.kinds == (LeafKind.KNOWLEDGE,)]
+    commit = repository(tmp_path / "repo", {"chickadee.md": BIRDS, "other.md": "Other."})
+    here = replace(knowledge.documents, repo=str(tmp_path / "repo"), commit=commit)
+    found = load_all_documents(
+        [replace(knowledge, documents=here)], taxonomy_folder=SHARED, cache=tmp_path / "cache"
+    )
+    name = "knowledge_science_animals_birds_black_capped_chickadee"
+    assert found[name].chunks == (BIRDS.strip(),)
+
+
+def test_a_document_of_500_pages_is_loaded_and_found_again(load, tmp_path):
+    pages = [f"## Page {n}\n\n" + f"Sentence of page {n} about birds. " * 85 for n in range(500)]
+    commit = repository(tmp_path / "repo", {"book.md": "\n\n".join(pages)})
+    found = load(leaf(tmp_path / "repo", commit))
+    assert sum(chunk.count("Sentence of page") for chunk in found.chunks) == 500 * 85
+    assert [chunk.count("## Page") for chunk in found.chunks] == [1] * 500
+    assert load(leaf(tmp_path / "repo", commit)) == found
 
 
 def test_what_is_wrong_with_any_leaf_is_said_at_once(tmp_path):

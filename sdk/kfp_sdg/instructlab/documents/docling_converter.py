@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from docling.document_converter import DocumentConverter, FormatOption
-    from docling_core.types.doc.document import DoclingDocument
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +40,7 @@ class DoclingConverter:
 
     def __init__(self, models: Path | str | None = None) -> None:
         self._given = None if models is None else Path(models)
+        self._warned = False
 
     def to_markdown(self, path: Path, name: str) -> str:
         """Return a document as Markdown.
@@ -57,31 +57,39 @@ class DoclingConverter:
         if find_spec("docling") is None:
             message = f"reading {ending} needs docling, which is not installed"
             raise _problem(message, name, _INSTALL, "no-docling")
-        models = self._models if ending == ".pdf" else None
-        document = self._convert(path, ending, name)
-        if ending != ".pdf" or models:
-            return document.export_to_markdown(
-                escape_html=False, escape_underscores=False, compact_tables=True
-            )
-        return lines_to_markdown(_lines(document))
-
-    def _convert(self, path: Path, ending: str, name: str) -> DoclingDocument:
+        if ending == ".pdf" and not self._models:
+            self._warn_of_guesses()
         try:
-            from docling.datamodel.base_models import DocumentStream
-
-            stream = DocumentStream(name=f"document{ending}", stream=BytesIO(path.read_bytes()))
-            converter = self._pdf_converter if ending == ".pdf" else self._converter
-            result = converter.convert(stream)
+            if ending == ".pdf" and not self._models:
+                return lines_to_markdown(_lines(path))
+            return self._converted(path, ending, name)
         except ImportError as error:
             message = f"reading {ending} needs {error.name or error}, which is not installed"
             install = _INSTALL_LAYOUT if ending == ".pdf" and self._models else _INSTALL
             raise _problem(message, name, install, "no-docling") from None
         except Exception as error:  # docling's backends each raise what their libraries raise
-            message = f"docling cannot read it: {' '.join(str(error).split())}"
+            message = f"docling cannot read it: {_first_cause(error)}"
             raise _problem(message, name, None, "damaged-document") from error
+
+    def _converted(self, path: Path, ending: str, name: str) -> str:
+        from docling.datamodel.base_models import DocumentStream
+
+        stream = DocumentStream(name=f"document{ending}", stream=BytesIO(path.read_bytes()))
+        converter = self._pdf_converter if ending == ".pdf" else self._converter
+        result = converter.convert(stream)
         for trouble in result.errors:
             logger.warning("%s: docling could not read all of it: %s", name, trouble.error_message)
-        return result.document
+        return result.document.export_to_markdown(
+            escape_html=False, escape_underscores=False, compact_tables=True
+        )
+
+    def _warn_of_guesses(self) -> None:
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "PDF files are read without docling's layout models: headings are guessed, and "
+                "tables are lines; docling-tools models download gets the models"
+            )
 
     @cached_property
     def _models(self) -> Path | None:
@@ -111,15 +119,19 @@ class DoclingConverter:
     @cached_property
     def _pdf_converter(self) -> DocumentConverter:
         from docling.datamodel.base_models import InputFormat
-        from docling.document_converter import DocumentConverter
+        from docling.datamodel.pipeline_options import PdfPipelineOptions, TesseractOcrOptions
+        from docling.document_converter import DocumentConverter, PdfFormatOption
 
-        if not self._models:
-            logger.warning(
-                "PDF files are read without docling's layout models: headings are guessed, and "
-                "tables are lines; docling-tools models download gets the models"
-            )
-        option = _with_models(self._models) if self._models else _without_models()
-        return DocumentConverter([InputFormat.PDF], {InputFormat.PDF: option})
+        # docling downloads no models where their place is given
+        options = PdfPipelineOptions(
+            artifacts_path=self._models, do_ocr=find_spec("tesserocr") is not None
+        )
+        if options.do_ocr:
+            options.ocr_options = TesseractOcrOptions()
+        return DocumentConverter(
+            allowed_formats=[InputFormat.PDF],
+            format_options={InputFormat.PDF: PdfFormatOption(pipeline_options=options)},
+        )
 
 
 def models_of_instructlab() -> Path | None:
@@ -154,36 +166,31 @@ def _named_in(file: Path) -> Path:
     return models
 
 
-def _with_models(models: Path) -> FormatOption:
-    """Return how a PDF is read with models; docling downloads none where it has their place."""
-    from docling.datamodel.pipeline_options import PdfPipelineOptions, TesseractOcrOptions
-    from docling.document_converter import PdfFormatOption
-
-    options = PdfPipelineOptions(artifacts_path=models, do_ocr=find_spec("tesserocr") is not None)
-    if options.do_ocr:
-        options.ocr_options = TesseractOcrOptions()
-    return PdfFormatOption(pipeline_options=options)
-
-
-def _without_models() -> FormatOption:
-    """Return how a PDF is read as lines, by docling's pipeline that has no models."""
+def _lines(path: Path) -> Iterator[PdfLine]:
+    """Return the lines of a PDF, page by page."""
     from docling.backend.pypdfium2_backend import PyPdfiumDocumentBackend
-    from docling.datamodel.pipeline_options import NativePdfPipelineOptions
-    from docling.document_converter import PdfFormatOption
-    from docling.pipeline.native_pdf_pipeline import NativePdfPipeline
+    from docling.datamodel.base_models import InputFormat
+    from docling.datamodel.document import InputDocument
 
-    return PdfFormatOption(
-        pipeline_cls=NativePdfPipeline,
-        pipeline_options=NativePdfPipelineOptions(),
-        backend=PyPdfiumDocumentBackend,
-    )
+    # docling's own pipeline without models takes seven times as long for them, and gigabytes
+    stream = BytesIO(path.read_bytes())
+    source = InputDocument(stream, InputFormat.PDF, PyPdfiumDocumentBackend, filename=path.name)
+    document = PyPdfiumDocumentBackend(source, stream)
+    for number in range(document.page_count()):
+        page = document.load_page(number)
+        height = page.get_size().height
+        for cell in page.get_text_cells():
+            box = cell.rect.to_bounding_box().to_bottom_left_origin(height)
+            yield PdfLine(number + 1, box.l, box.b, box.t, cell.text)
+        page.unload()
+    document.unload()
 
 
-def _lines(document: DoclingDocument) -> Iterator[PdfLine]:
-    for item in document.texts:
-        place = item.prov[0]
-        box = place.bbox.to_bottom_left_origin(document.pages[place.page_no].size.height)
-        yield PdfLine(place.page_no, box.l, box.b, box.t, item.text)
+def _first_cause(error: BaseException) -> str:
+    """Return what a library said that docling could not read a document with."""
+    while error.__cause__:
+        error = error.__cause__
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _problem(message: str, where: str, suggestion: str | None, code: str) -> SpecError:

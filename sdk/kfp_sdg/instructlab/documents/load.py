@@ -211,6 +211,7 @@ class _Loader:
         self._converter = converter
         self._words = chunk_word_count
         self._context = server_ctx_size
+        self._done: dict[Path, list[str]] = {}
 
     def load(self, leaf: Leaf) -> LeafDocuments:
         source = leaf.documents
@@ -235,6 +236,12 @@ class _Loader:
         )
 
     def _chunks(self, file: Path, name: str) -> list[str]:
+        """Return the chunks of a document, which is converted once for all leaves."""
+        if file not in self._done:
+            self._done[file] = self._chunked(file, name)
+        return self._done[file]
+
+    def _chunked(self, file: Path, name: str) -> list[str]:
         with file.open("rb") as opened:
             if opened.read(len(_LFS)) == _LFS:
                 raise _not_fetched(name)
