@@ -14,8 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def begun(output: Path, date_suffix: str | None) -> RunFolder:
+    folder = RunFolder.choose(output, date_suffix)
+    folder.begin()
+    return folder
+
+
 def test_a_new_run_has_the_date_of_its_begin(tmp_path: Path) -> None:
-    folder = RunFolder.begin(tmp_path / "new" / "out", None)
+    folder = begun(tmp_path / "new" / "out", None)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d_\d\d_\d\d", folder.date_suffix)
     assert folder.path("train", ".jsonl") == (
         tmp_path / "new" / "out" / f"train_{folder.date_suffix}.jsonl"
@@ -23,41 +29,41 @@ def test_a_new_run_has_the_date_of_its_begin(tmp_path: Path) -> None:
 
 
 def test_a_run_goes_on_under_the_date_of_one_that_did_not_end(tmp_path: Path) -> None:
-    RunFolder.begin(tmp_path, "first")
-    again = RunFolder.begin(tmp_path, None)
+    begun(tmp_path, "first")
+    again = begun(tmp_path, None)
     assert again.date_suffix == "first"
     again.end()
-    assert RunFolder.begin(tmp_path, None).date_suffix != "first"
+    assert begun(tmp_path, None).date_suffix != "first"
 
 
 def test_a_date_that_is_given_goes_before_that_of_an_unfinished_run(tmp_path: Path) -> None:
-    RunFolder.begin(tmp_path, "first")
-    assert RunFolder.begin(tmp_path, "second").date_suffix == "second"
-    assert RunFolder.begin(tmp_path, None).date_suffix == "second"
+    begun(tmp_path, "first")
+    assert begun(tmp_path, "second").date_suffix == "second"
+    assert begun(tmp_path, None).date_suffix == "second"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"date_suffix": 3}', '{"date_suffix": "../x"}'])
 def test_a_damaged_note_of_an_unfinished_run_is_passed_over(tmp_path: Path, text: str) -> None:
     (tmp_path / UNFINISHED).write_text(text)
-    assert RunFolder.begin(tmp_path, None).date_suffix[:2] == "20"
+    assert begun(tmp_path, None).date_suffix[:2] == "20"
 
 
 @pytest.mark.parametrize("suffix", ["", "a/b", "../a", "a b", "x" * 101, "é"])
 def test_a_suffix_that_is_no_part_of_a_name_is_refused(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(SpecError, match="--date-suffix"):
-        RunFolder.begin(tmp_path / "out", suffix)
+        begun(tmp_path / "out", suffix)
     assert not (tmp_path / "out").exists()
 
 
 def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(StorageError, match="cannot write to the output folder") as caught:
-        RunFolder.begin(tmp_path / "out", None)
+        begun(tmp_path / "out", None)
     assert caught.value.exit_code == 2
 
 
 def test_what_an_earlier_attempt_left_is_removed_but_for_what_is_kept(tmp_path: Path) -> None:
-    folder = RunFolder.begin(tmp_path, "one")
+    folder = begun(tmp_path, "one")
     mine, other = folder.path("preprocessed"), tmp_path / "preprocessed_two"
     for place in (mine, other):
         (place / "documents" / "repo").mkdir(parents=True)

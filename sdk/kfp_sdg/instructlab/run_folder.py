@@ -44,8 +44,8 @@ class RunFolder:
     date_suffix: str
 
     @classmethod
-    def begin(cls, output: Path, date_suffix: str | None) -> RunFolder:
-        """Begin a run, or go on with one that has not succeeded.
+    def choose(cls, output: Path, date_suffix: str | None) -> RunFolder:
+        """Choose where a run writes: where one that has not succeeded did, or a new place.
 
         Args:
             output: The output folder; made where it is not there.
@@ -69,14 +69,24 @@ class RunFolder:
             output.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=output):
                 pass
-            suffix = date_suffix or _unfinished(output) or datetime.now().strftime(_DATE)
-            (output / UNFINISHED).write_text(json.dumps({"date_suffix": suffix}) + "\n", "utf-8")
         except OSError as error:
             message = f"cannot write to the output folder {output}: {error.strerror or error}"
             refused = StorageError(message)
             refused.exit_code = SpecError.exit_code
             raise refused from error
-        return cls(output, suffix)
+        return cls(output, date_suffix or _unfinished(output) or datetime.now().strftime(_DATE))
+
+    def begin(self) -> None:
+        """Take note that the run has begun.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
+        note = self.output / UNFINISHED
+        try:
+            note.write_text(json.dumps({"date_suffix": self.date_suffix}) + "\n", "utf-8")
+        except OSError as error:
+            raise StorageError(f"cannot write {note}: {error.strerror or error}") from error
 
     def path(self, name: str, ending: str = "") -> Path:
         """Return where something is: ``("train", ".jsonl")``."""

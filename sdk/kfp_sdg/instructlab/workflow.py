@@ -166,9 +166,10 @@ def run_workflow(
     if LeafKind.KNOWLEDGE in kinds:
         room_for_chunks(order.chunk_word_count, order.server_ctx_size)
     tell(_found(leaves))
-    folder = RunFolder.begin(order.output, order.date_suffix)
+    folder = RunFolder.choose(order.output, order.date_suffix)
     with open_context() as context:
         check_generation(_columns(leaves, order), pipelines, context, evaluation)
+        folder.begin()
         rows = _rows(order, leaves, folder, tell)
         generated = generate_rows(
             {kind: rows.table(kind) for kind in kinds},
