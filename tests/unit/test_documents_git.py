@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import shutil
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -305,6 +307,46 @@ def test_a_token_comes_from_a_mounted_secret(tmp_path, name):
     assert GitAccess.from_environment(environment).secrets == (
         GitSecret("https://x.example", TOKEN, "other"),
     )
+
+
+SSH = """#!/bin/sh
+# stands for ssh: it needs a private key that it can use, and runs what it is told on this machine
+echo "$@" > {folder}/arguments
+while [ "$1" != -i ]; do shift; done
+ssh-keygen -y -f "$2" > {folder}/public || exit 255
+for last; do :; done
+exec sh -c "$last"
+"""
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen")
+def test_a_mounted_ssh_key_is_used_though_others_could_read_it(load, repo, tmp_path, monkeypatch):
+    folder, commit = repo
+    secret, programs = tmp_path / "secret", tmp_path / "bin"
+    for place in (secret, programs):
+        place.mkdir()
+    key = secret / "ssh-privatekey"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    key.chmod(0o644)
+    (secret / "known_hosts").write_text("example.invalid ssh-ed25519 AAAA\n")
+    (programs / "ssh").write_text(SSH.format(folder=tmp_path))
+    (programs / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    access = GitAccess.from_environment({"KFP_SDG_GIT_TOKEN_FILE": str(secret)})
+    a_leaf = leaf(f"ssh://git@example.invalid{folder}", commit)
+    assert load(a_leaf, access=access).chunks == (BIRDS.strip(),)
+    public = (secret / "ssh-privatekey.pub").read_text()
+    assert (tmp_path / "public").read_text().split()[:2] == public.split()[:2]
+    arguments = (tmp_path / "arguments").read_text()
+    assert f"UserKnownHostsFile={secret}/known_hosts" in arguments
+    assert "BatchMode=yes" in arguments
+
+
+def test_without_git_the_error_says_so(load, repo, monkeypatch, tmp_path):
+    folder, commit = repo
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StorageError, match="the git command is not installed"):
+        load(leaf(folder, commit))
 
 
 def test_no_token_is_no_error(tmp_path):

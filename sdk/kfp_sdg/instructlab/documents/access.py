@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass, field
+import shlex
+import sys
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -27,6 +31,9 @@ DEFAULT_TIMEOUT = 600.0
 _TOKEN_FILES = ("password", "token", "api_token")
 """A mounted Kubernetes Secret is a folder with a file per key; ``kubernetes.io/basic-auth`` has
 ``username`` and ``password``."""
+
+_SSH_KEY = "ssh-privatekey"
+"""The key of a Secret of the type ``kubernetes.io/ssh-auth``."""
 
 _HELPER = (
     '!f() {{ if [ "$1" = get ]; then printf "username=%s\\npassword=%s\\n" '
@@ -58,6 +65,8 @@ class GitAccess:
     Attributes:
         secrets: Tokens for private repositories. Besides, git finds what it always finds: ssh keys,
             ``.netrc``, credential helpers, ``url.<base>.insteadOf`` for a mirror.
+        ssh_key: The file of a private key for ``ssh`` that is used instead of the user's own, with
+            ``known_hosts`` beside it, which names the servers' keys.
         local_paths: Whether a leaf may name a folder or repository of this machine that is not in
             the taxonomy itself. Say no where strangers may propose a ``qna.yaml``.
         timeout: After so many seconds a git command is given up.
@@ -66,6 +75,7 @@ class GitAccess:
     secrets: tuple[GitSecret, ...] = ()
     local_paths: bool = True
     timeout: float = DEFAULT_TIMEOUT
+    ssh_key: Path | None = None
 
     @classmethod
     def from_environment(
@@ -79,17 +89,20 @@ class GitAccess:
 
         ``KFP_SDG_GIT_TOKEN`` is the token, or ``KFP_SDG_GIT_TOKEN_FILE`` a file with it, or a
         folder with files ``username`` and ``password`` as a mounted Secret of the type
-        ``kubernetes.io/basic-auth``. ``KFP_SDG_GIT_USER`` is the user's name, where the server
-        looks at it. ``KFP_SDG_GIT_URL`` says which repositories it is for, by what their URLs
-        begin with; several with spaces between.
+        ``kubernetes.io/basic-auth``; a file ``ssh-privatekey`` in it, as of the type
+        ``kubernetes.io/ssh-auth``, is the key for ``ssh``. ``KFP_SDG_GIT_USER`` is the user's name,
+        where the server looks at it. ``KFP_SDG_GIT_URL`` says which repositories the token is for,
+        by what their URLs begin with; several with spaces between.
 
         Raises:
             SpecError: There is a token, and ``KFP_SDG_GIT_URL`` does not say what it is for; or it
                 holds a line break.
         """
         token, user = _token(environ)
+        key = _place(environ) / _SSH_KEY
+        access = cls((), local_paths, timeout, key if key.is_file() else None)
         if not token:
-            return cls((), local_paths, timeout)
+            return access
         if any(not character.isprintable() for character in token + user):
             raise _wrong(TOKEN_VARIABLE, "holds a line break or another control character", None)
         urls = environ.get(URL_VARIABLE, "").split()
@@ -97,7 +110,7 @@ class GitAccess:
             message = "there is a token for git, and not the server that it is for"
             raise _wrong(URL_VARIABLE, message, "what the URLs begin with, as https://github.com")
         secrets = tuple(GitSecret(_with_scheme(url), token, user) for url in urls)
-        return cls(secrets, local_paths, timeout)
+        return replace(access, secrets=secrets)
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the environment in which git can use the secrets.
@@ -113,6 +126,8 @@ class GitAccess:
             settings += [(key, ""), (key, _HELPER.format(number=number))]
             made[f"KFP_SDG_SECRET_{number}_USER"] = secret.user
             made[f"KFP_SDG_SECRET_{number}_TOKEN"] = secret.token
+        if self.ssh_key and not environ.get("GIT_SSH_COMMAND"):
+            made["GIT_SSH_COMMAND"] = _ssh_command(self.ssh_key)
         return git_environment(environ, settings) | made
 
     def hide_in(self, text: str) -> str:
@@ -122,12 +137,39 @@ class GitAccess:
         return text
 
 
+def _place(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get(FILE_VARIABLE, "").strip() or os.devnull)
+
+
+def _ssh_command(key: Path) -> str:
+    known_hosts = key.parent / "known_hosts"
+    options = ["-i", _private(key), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
+    if known_hosts.is_file():
+        options += ["-o", f"UserKnownHostsFile={known_hosts}"]
+    return shlex.join(["ssh", *options])
+
+
+@cache
+def _private(key: Path) -> str:
+    """Return a place from which ssh takes a key.
+
+    It takes none that others could read, as they can where a Secret is mounted; so the key goes
+    into a file that exists in memory alone, for as long as this process runs.
+    """
+    if sys.platform != "linux":
+        return str(key)
+    file = os.memfd_create("ssh-key")
+    os.fchmod(file, 0o600)
+    os.write(file, key.read_bytes().rstrip() + b"\n")
+    return f"/proc/{os.getpid()}/fd/{file}"
+
+
 def _token(environ: Mapping[str, str]) -> tuple[str, str]:
     """Return token and user name; the token is empty where there is none."""
     user = environ.get(USER_VARIABLE, "").strip()
     token = environ.get(TOKEN_VARIABLE, "").strip()
-    place = Path(environ.get(FILE_VARIABLE, "").strip())
-    if not token and place != Path():
+    place = _place(environ)
+    if not token:
         files = [place / name for name in _TOKEN_FILES] if place.is_dir() else [place]
         token = next((text for file in files if (text := _content(file))), "")
         user = user or (_content(place / "username") if place.is_dir() else "")

@@ -55,6 +55,10 @@ _ADVICE = (
         "or let git find an ssh key",
     ),
     (
+        r"Host key verification failed",
+        "the server's key has to be in known_hosts",
+    ),
+    (
         r"certificate",
         "set SSL_CERT_FILE or GIT_SSL_CAINFO to the certificate authority that signed it",
     ),
