@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from document_repositories import repository
 from kfp_sdg.cli.__main__ import main
 from kfp_sdg.engine import read_run
 from signals import reset_signals
@@ -288,6 +289,25 @@ def test_one_broken_leaf_among_good_ones_stops_the_run_with_its_line(
     assert go(stub_teacher) == 2
     assert "compositional_skills/bad/qna.yaml:4" in capsys.readouterr().err
     assert stub_teacher.requests == []
+
+
+def test_with_a_base_only_leaves_that_changed_since_are_generated_for(
+    made: Path, stub_teacher: StubTeacher
+) -> None:
+    repository(made / "taxonomy", {"README.md": "A taxonomy."})
+    write_leaf(made / "taxonomy", "compositional_skills/jokes", skill(5))
+    options = ("--taxonomy-base", "main", "--pipeline", "simple", "--scale-factor", "1")
+    assert go(stub_teacher, *options) == 0
+    folder = made / "out" / f"generated_{SUFFIX}"
+    assert [path.stem for path in folder.iterdir()] == ["compositional_skills_jokes"]
+
+
+def test_the_users_own_rules_for_yaml_are_obeyed(
+    made: Path, stub_teacher: StubTeacher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (made / "rules.yaml").write_text("rules: {line-length: {max: 10}}\n")
+    assert go(stub_teacher, "--yaml-rules", "rules.yaml") == 2
+    assert "line too long" in capsys.readouterr().err
 
 
 def test_without_a_teacher_the_run_says_which_options_name_one(

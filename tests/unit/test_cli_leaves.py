@@ -84,6 +84,8 @@ def test_the_training_data_comes_with_the_command_that_trains() -> None:
         "--phased-phase2-data out/skills_train_msgs_one.jsonl"
     ) in text
     assert "lm_eval --include_path out/node_datasets_one --tasks mmlu_pr" in text
+    one = shown(result(Path("out"), *OUTCOMES, mixes=("skills",)))
+    assert "ilab model train --data-path out/skills_train_msgs_one.jsonl\n" in one
     assert "ilab" not in shown(result(Path("out"), OUTCOMES[0]))
 
 

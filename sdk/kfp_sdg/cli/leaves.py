@@ -14,7 +14,7 @@ from kfp_sdg.instructlab.model import LeafKind
 from kfp_sdg.instructlab.outcome import DUPLICATES, FILTERED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -136,7 +136,15 @@ def _places(result: WorkflowResult) -> Iterator[tuple[str, str]]:
     for number, place in enumerate(_rejected(folder.path("run"))):
         yield "" if number else "rejected", str(place)
     if train:
-        phases = zip(("--phased-phase1-data", "--phased-phase2-data"), ("knowledge", "skills"),
-                     strict=True)  # fmt: skip
-        data = " ".join(f"{option} {train[kind]}" for option, kind in phases if kind in train)
-        yield "next", f"ilab model train --strategy lab-multiphase {data}"
+        yield "next", f"ilab model train {_training(train)}"
+
+
+def _training(train: Mapping[str, str]) -> str:
+    """Return the options with which InstructLab trains: in two phases if there is data for both."""
+    if len(train) == 1:
+        [data] = train.values()
+        return f"--data-path {data}"
+    return (
+        f"--strategy lab-multiphase --phased-phase1-data {train['knowledge']} "
+        f"--phased-phase2-data {train['skills']}"
+    )
