@@ -134,6 +134,21 @@ def test_the_same_taxonomy_gives_the_same_bytes(made: Path, stub_teacher: StubTe
     assert contents(made / "out") == first
 
 
+def test_a_run_under_an_older_date_leaves_nothing_of_the_older_one(
+    made: Path, stub_teacher: StubTeacher
+) -> None:
+    options = ("--pipeline", "simple", "--scale-factor", "1")
+    assert go(stub_teacher, *options) == 0
+    own = made / "out" / f"node_datasets_{SUFFIX}" / "notes.txt"
+    own.write_text("of the user")
+    assert go(stub_teacher, *options, "--taxonomy", "taxonomy/compositional_skills/rhymes") == 0
+    left = {path.relative_to(made / "out") for path in (made / "out").rglob("*")}
+    assert not [path for path in left if "knowledge_science" in str(path) or "letters" in str(path)]
+    assert not (made / "out" / f"knowledge_train_msgs_{SUFFIX}.jsonl").exists()
+    assert {path.name for path in (made / "out" / f"run_{SUFFIX}").iterdir()} == {"freeform_skill"}
+    assert own.is_file()
+
+
 def test_runs_lie_beside_each_other(made: Path, stub_teacher: StubTeacher) -> None:
     for date in ("one", "two"):
         assert main(arguments(stub_teacher, "--date-suffix", date, "--pipeline", "simple")) == 0

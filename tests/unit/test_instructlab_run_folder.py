@@ -62,18 +62,17 @@ def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
     assert caught.value.exit_code == 2
 
 
-def test_what_an_earlier_attempt_left_is_removed_but_for_what_is_kept(tmp_path: Path) -> None:
+def test_of_an_earlier_attempt_only_what_it_left_is_removed(tmp_path: Path) -> None:
     folder = begun(tmp_path, "one")
-    mine, other = folder.path("preprocessed"), tmp_path / "preprocessed_two"
+    mine, other = folder.path("run"), tmp_path / "run_two"
     for place in (mine, other):
-        (place / "documents" / "repo").mkdir(parents=True)
+        (place / "mine").mkdir(parents=True)
         (place / "old" / "deep").mkdir(parents=True)
         (place / "leaf.jsonl").write_text("{}")
-    (mine / "link").symlink_to(other)
+    (mine / "oldlink").symlink_to(other)
 
-    folder.clear("preprocessed", keep="documents")
+    folder.clear("run", "old*", "*.jsonl")
 
-    assert [path.name for path in mine.iterdir()] == ["documents"]
-    assert (mine / "documents" / "repo").is_dir()
+    assert [path.name for path in mine.iterdir()] == ["mine"]
     assert len(list(other.iterdir())) == 3
-    folder.clear("nothing")
+    folder.clear("nothing", "*")

@@ -6,7 +6,6 @@ comes twice in the kind's data. Which leaf a row is of stands in its ``leaf_node
 
 from __future__ import annotations
 
-import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -209,8 +208,9 @@ def write_generated(generated: Generated, folder: str | os.PathLike[str]) -> lis
     """
     folder = Path(folder)
     try:
-        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.jsonl"):
+            old.unlink()
     except OSError as error:
         raise StorageError(f"cannot write to {folder}: {error.strerror or error}") from error
     files = []

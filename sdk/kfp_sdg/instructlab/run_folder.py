@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from kfp_sdg.engine import write_run
 from kfp_sdg.engine.results import PARTIAL
 from kfp_sdg.errors import Position, Problem, SpecError, StorageError
+from kfp_sdg.instructlab.generate import EVALUATION
+from kfp_sdg.instructlab.model import LeafKind
 from kfp_sdg.storage.json_lines import write_json_lines
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ UNFINISHED = "unfinished_run.json"
 
 _DATE = "%Y-%m-%dT%H_%M_%S"
 _SUFFIX = re.compile(r"[A-Za-z0-9_.-]{1,100}")
-_EVALUATION = "evaluation"
+_REJECTED = "rejected_for_{name}.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,36 +94,41 @@ class RunFolder:
         """Return where something is: ``("train", ".jsonl")``."""
         return self.output / f"{name}_{self.date_suffix}{ending}"
 
-    def clear(self, name: str, *, keep: str = "") -> Path:
-        """Remove what an earlier attempt at this run left in a folder of it.
+    def clear(self, name: str, *patterns: str) -> Path:
+        """Remove what an earlier attempt at this run left in a folder of it, and nothing else.
 
         Args:
             name: The folder's name without the suffix.
-            keep: What to leave in it.
+            patterns: What was left, as glob patterns.
 
         Returns:
-            The folder, which may not be there any more.
-        """
-        folder = self.path(name)
-        with suppress(FileNotFoundError, NotADirectoryError):
-            for path in folder.iterdir():
-                if path.name == keep:
-                    continue
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink()
-        return folder
-
-    def write_books(self, generated: Generated) -> None:
-        """Write the books of each pipeline, its rows and its rejected rows.
+            The folder, which may not be there.
 
         Raises:
             StorageError: The disk refuses.
         """
+        folder = self.path(name)
+        try:
+            for path in [path for pattern in patterns for path in folder.glob(pattern)]:
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+        except OSError as error:
+            raise StorageError(f"cannot clear {folder}: {error.strerror or error}") from error
+        return folder
+
+    def write_books(self, generated: Generated) -> None:
+        """Write the books of each pipeline, its rows and its rejected rows, over older ones.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
+        parts = [*(kind.value for kind in LeafKind), EVALUATION]
+        self.clear("run", *parts, _REJECTED.format(name="*"))
         results = {kind.value: result for kind, result in generated.results.items()}
         if generated.evaluation is not None:
-            results[_EVALUATION] = generated.evaluation
+            results[EVALUATION] = generated.evaluation
         for name, result in results.items():
             write_run(result, self.path("run") / name)
 
@@ -131,7 +138,6 @@ class RunFolder:
         Raises:
             StorageError: The disk refuses.
         """
-        self.clear("run")
         self.write_books(stopped.finished)
         partial = stopped.partial
         if stopped.part and partial and (partial.history or partial.rejected):
@@ -149,7 +155,7 @@ class RunFolder:
         """
         found = list(rows)
         if found:
-            write_json_lines(self.path("run") / f"rejected_for_{name}.jsonl", found)
+            write_json_lines(self.path("run") / _REJECTED.format(name=name), found)
 
     def end(self) -> None:
         """Take note that the run has succeeded."""

@@ -32,6 +32,7 @@ from kfp_sdg.instructlab.generate import (
     generate_rows,
 )
 from kfp_sdg.instructlab.mixing import TrainingSettings
+from kfp_sdg.instructlab.mixing.node_files import KINDS
 from kfp_sdg.instructlab.model import LeafKind
 from kfp_sdg.instructlab.outcome import EmptyLeafError, LeafOutcome
 from kfp_sdg.instructlab.pipeline_set import evaluation_pipeline
@@ -200,7 +201,7 @@ def _rows(
 ) -> Preprocessed:
     """Fetch the documents and write what is generated from."""
     taxonomy = order.taxonomy if order.taxonomy.is_dir() else order.taxonomy.parent
-    place = folder.clear("preprocessed", keep="documents")
+    place = folder.clear("preprocessed", "*.jsonl")
     documents = load_all_documents(
         leaves,
         taxonomy_folder=taxonomy,
@@ -230,8 +231,9 @@ def _write(order: WorkflowOrder, folder: RunFolder, generated: Generated) -> Wor
     training = replace(
         order.training, auxiliary_instructions=order.pipelines.auxiliary_instructions
     )
-    folder.clear("run")
-    folder.clear("node_datasets")
+    folder.clear("node_datasets", "*.jsonl", "*_task.yaml")
+    for kind in KINDS:  # of which there may be none this time
+        folder.path(f"{kind}_train_msgs", ".jsonl").unlink(missing_ok=True)
     folder.write_books(generated)
     results = write_results(generated, folder.output, folder.date_suffix, training)
     for name, books in (("training", results.training), ("evaluation", results.evaluation)):
