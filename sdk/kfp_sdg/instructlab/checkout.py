@@ -11,18 +11,20 @@ from urllib.parse import unquote, urlsplit
 
 from kfp_sdg.errors import Position, Problem, SpecError, StorageError
 from kfp_sdg.instructlab.documents.access import without_user_info
-from kfp_sdg.instructlab.documents.git_commands import run_git
+from kfp_sdg.instructlab.git_commands import run_git
 from kfp_sdg.instructlab.taxonomy.read import EVERYTHING
 
 if TYPE_CHECKING:
     from kfp_sdg.instructlab.documents.access import GitAccess
-    from kfp_sdg.instructlab.documents.git_commands import GitResult
+    from kfp_sdg.instructlab.git_commands import GitResult
 
 _PULL_REQUESTS = ("refs/pull/{number}/head", "refs/merge-requests/{number}/head")
 """Where GitHub (and Gitea) and GitLab keep what somebody proposes."""
 
 _ABSENT = "couldn't find remote ref"
-_REFUSED = r"could not read|Authentication failed|Invalid username|40[13]|not found|denied"
+_REFUSED = (
+    r"could not read|Authentication failed|Invalid username|returned error: 40[13]|not found|denied"
+)
 _ADVICE = "for a private repository give a user name and a password or token in the git secret"
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from kfp_sdg.errors import Position, Problem, SpecError
-from kfp_sdg.instructlab.documents.git_commands import git_environment
+from kfp_sdg.instructlab.git_commands import git_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

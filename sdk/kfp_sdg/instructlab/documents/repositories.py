@@ -20,8 +20,8 @@ from kfp_sdg.instructlab.documents.access import (
     GitAccess,
     without_user_info,
 )
-from kfp_sdg.instructlab.documents.git_commands import GitResult, run_git
 from kfp_sdg.instructlab.documents.trees import FolderTree, GitTree, Tree
+from kfp_sdg.instructlab.git_commands import GitResult, run_git
 
 if TYPE_CHECKING:
     from collections.abc import Callable

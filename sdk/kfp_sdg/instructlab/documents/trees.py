@@ -14,7 +14,7 @@ from kfp_sdg.errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from kfp_sdg.instructlab.documents.git_commands import GitResult
+    from kfp_sdg.instructlab.git_commands import GitResult
 
 _MOST_LINKS = 40
 """How many links in a row are followed, as many as Linux does."""

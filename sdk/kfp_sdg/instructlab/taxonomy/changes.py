@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+import os
+from typing import TYPE_CHECKING, NoReturn
 
-from kfp_sdg.errors import Position, SdgError
+from kfp_sdg.errors import Position, SdgError, StorageError
+from kfp_sdg.instructlab.git_commands import NO_GIT, git_environment, run_git
 from kfp_sdg.spec.problems import did_you_mean
 from kfp_sdg.spec.yaml_nodes import fail
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kfp_sdg.instructlab.git_commands import GitResult
 
-_COMMAND = ("git", "--no-optional-locks", "-c", "core.fsmonitor=false")
+_READ_ONLY = ("--no-optional-locks", "-c", "core.fsmonitor=false")
 """The repository is only read, and runs nothing."""
+
+_PATIENCE = 600.0
+"""Seconds that one command may take in the largest of taxonomies."""
+
+_NOT_INSTALLED = (
+    "git is not installed, and a taxonomy's base needs it; install git, or read all leaves with "
+    "the base 'empty'"
+)
 
 
 def changed_paths(folder: Path, base: str) -> list[str]:
@@ -45,21 +56,15 @@ class _Git:
     """The git command in one folder."""
 
     def __init__(self, folder: Path, base: str) -> None:
-        try:
-            import git
-        except ImportError:  # GitPython looks for the command when it is imported
-            _not_installed()
         self.folder = folder
         self.base = base
-        self._errors = git.exc
-        self._command: Any = git.Git(str(folder))
+        self._environment = git_environment(os.environ)
 
     def start(self) -> str:
         """Return the commit that changes are counted from."""
-        try:
-            self.run("rev-parse", "--show-toplevel")
-        except self._errors.GitCommandError as error:
-            self._no_repository(error)
+        result = self.run("rev-parse", "--show-toplevel")
+        if result.status:
+            self._no_repository(result)
         head = self.find("HEAD")
         if head is None:
             fail(
@@ -96,27 +101,32 @@ class _Git:
         """Return the commit that a name stands for; None where it stands for none."""
         if name.startswith("-"):  # would be an option
             return None
-        try:
-            return self.run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-        except self._errors.GitCommandError:
-            return None
+        result = self.run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        return None if result.status else os.fsdecode(result.output).strip()
 
     def lines(self, *arguments: str, sep: str = "\0") -> list[str]:
         """Run git and return what it lists."""
-        try:
-            return [line for line in self.run(*arguments).split(sep) if line]
-        except self._errors.GitCommandError as error:
-            raise SdgError(f"{self.folder}: git failed: {_said(error)}") from error
+        result = self.run(*arguments)
+        if result.status:
+            raise SdgError(f"{self.folder}: git failed: {result.last_words}")
+        return [line for line in os.fsdecode(result.output).split(sep) if line]
 
-    def run(self, *arguments: str) -> str:
-        """Run git and return what it printed."""
+    def run(self, *arguments: str) -> GitResult:
+        """Run git to its end."""
         try:
-            return str(self._command.execute([*_COMMAND, *arguments]))
-        except self._errors.GitCommandNotFound:
-            _not_installed()
+            return run_git(
+                [*_READ_ONLY, *arguments],
+                folder=self.folder,
+                environment=self._environment,
+                timeout=_PATIENCE,
+            )
+        except StorageError as error:
+            if str(error) != NO_GIT:
+                raise
+            raise SdgError(_NOT_INSTALLED) from None
 
-    def _no_repository(self, error: Exception) -> NoReturn:
-        said = _said(error)
+    def _no_repository(self, result: GitResult) -> NoReturn:
+        said = result.last_words
         if "not a git repository" in said or "work tree" in said:
             said = "this taxonomy is not a git repository"
         else:  # such as the owner of the folder being somebody else
@@ -140,16 +150,3 @@ class _Git:
             expected="a branch (origin/main), another revision, or 'empty' for all leaves",
             suggestion=did_you_mean(self.base, names),
         )
-
-
-def _said(error: Exception) -> str:
-    """Return what git itself said, in one line."""
-    lines = str(getattr(error, "stderr", "") or error).strip().removeprefix("stderr: ").split("\n")
-    return lines[0].strip(" '")
-
-
-def _not_installed() -> NoReturn:
-    raise SdgError(
-        "git is not installed, and a taxonomy's base needs it; install git, or read all leaves "
-        "with the base 'empty'"
-    ) from None

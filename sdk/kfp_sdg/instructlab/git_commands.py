@@ -38,7 +38,8 @@ _OF_ANOTHER_REPOSITORY = (
 )
 """What git sets for a hook, and would take for the repository that is meant here."""
 
-_NO_GIT = "the git command is not installed, or not on the PATH"
+NO_GIT = "the git command is not installed, or not on the PATH"
+"""What is wrong then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def run_git(
             start_new_session=True,
         )
     except FileNotFoundError:
-        raise StorageError(_NO_GIT) from None
+        raise StorageError(NO_GIT) from None
     try:
         output, errors = process.communicate(given, timeout)
     except subprocess.TimeoutExpired:
