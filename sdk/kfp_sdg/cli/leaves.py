@@ -132,7 +132,7 @@ def _places(result: WorkflowResult) -> Iterator[tuple[str, str]]:
         yield label, f"{train[kind]}  ({rows_phrase(mixed.rows)})"
     yield "seeds", str(folder.path("test", ".jsonl"))
     if any(outcome.questions for outcome in result.outcomes):
-        yield "test with", f"lm_eval --include_path {folder.path('node_datasets')} --tasks mmlu_pr"
+        yield "evaluate", f"lm_eval --include_path {folder.path('node_datasets')} --tasks mmlu_pr"
     for number, place in enumerate(_rejected(folder.path("run"))):
         yield "" if number else "rejected", str(place)
     if train:
