@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -287,3 +288,46 @@ def test_a_chat_format_registered_by_the_user_is_used(stub, tmp_path):
     context = context_for(stub, model_family="pirate")
     pipeline_of(tmp_path, context, answering()).generate(QUESTIONS)
     assert all(prompt.startswith("Arr! You answer.") for prompt in stub.prompts)
+
+
+def test_batches_are_as_large_as_the_context_says_and_go_side_by_side(stub, tmp_path):
+    seen, meeting = [], threading.Barrier(2, timeout=20)
+
+    @BlockRegistry.register("BatchBlock")
+    class BatchBlock(Block):
+        def generate(self, samples):
+            seen.append((len(samples), id(self)))
+            if len(samples) == 2:
+                meeting.wait()  # for the other one of two at a time
+            return samples.map(lambda row: {"question": row["question"] * 2})
+
+    rows = Dataset.from_list([{"question": str(n)} for n in range(8)])
+    block = entry("batches", "BatchBlock", {})
+    context = context_for(stub, batch_size=2, batch_num_workers=2)
+    made = pipeline_of(tmp_path, context, block).generate(rows)
+    assert made["question"][:] == [str(n) * 2 for n in range(8)]
+    assert [size for size, _ in seen] == [2, 2, 2, 2]
+    for settings in ({"batch_size": 0}, {"batch_num_workers": 1}):
+        seen.clear()
+        pipeline_of(tmp_path, context_for(stub, **settings), block).generate(rows)
+        assert [size for size, _ in seen] == [8]
+
+
+def test_a_generate_of_ones_own_in_an_llm_block_is_given_batches_too(stub, tmp_path):
+    sizes = []
+
+    @BlockRegistry.register("ListBlock")
+    class ListBlock(LLMBlock):
+        def _generate(self, samples):
+            sizes.append(len(samples))
+            prompts = [self._format_prompt(sample) for sample in samples]
+            asked = self.ctx.client.completions.create(prompt=prompts, **self.gen_kwargs)
+            return [choice.text for choice in asked.choices]
+
+    rows = Dataset.from_list([{"question": f"Q{n}"} for n in range(10)])
+    context = context_for(stub, batch_size=4)
+    pipeline = pipeline_of(tmp_path, context, answering(kind="ListBlock"))
+    made = pipeline.generate(rows)
+    assert [row["answer"].split()[0] for row in made] == [f"Q{n}" for n in range(10)]
+    assert sorted(sizes) == [2, 4, 4]
+    assert pipeline.outcome.history[0].rows_out == 10

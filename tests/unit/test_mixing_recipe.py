@@ -50,6 +50,20 @@ def test_a_recipe_is_read_with_counts_and_ratios_kept_apart(tmp_path: Path) -> N
     assert files == [tmp_path / "a.jsonl", Path("/there/b.jsonl")]
 
 
+@pytest.mark.parametrize(
+    ("lines", "prompt"),
+    [
+        ("sys_prompt: Be brief.", "Be brief."),
+        ("sys_prompt: Be brief.\nmetadata: {sys_prompt: Be kind.}", "Be kind."),
+        ("sys_prompt:", ""),
+    ],
+)
+def test_the_system_prompt_may_stand_where_instructlabs_examples_have_it(tmp_path, lines, prompt):
+    file = tmp_path / "recipe.yaml"
+    file.write_text(f"datasets: [{{path: a.jsonl, sampling_size: 1.0}}]\n{lines}\n")
+    assert read_recipe(file).sys_prompt == prompt
+
+
 def test_a_recipe_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
     recipe = Recipe(sys_prompt="é: «x»", folder=tmp_path).adding("a/b.jsonl", 3).adding("c", 0.5)
     write_recipe(recipe, tmp_path / "recipe.yaml")

@@ -90,7 +90,7 @@ class Block:
         if type(self).generate is Block.generate:
             raise self.error("its class implements neither apply nor generate")
         self._asking = None
-        made = from_dataset(self.generate(to_dataset(table)))
+        made = from_dataset(self.generate_all(to_dataset(table)))
         account.statistics = account.statistics or self._asking
         surplus = made.num_rows - table.num_rows  # all that can be told: generate keeps no books
         account.added += max(surplus, 0)
@@ -113,6 +113,14 @@ class Block:
         self._asking = account.statistics
         warn_of_rejections(self.block_name, account)
         return result
+
+    def generate_all(self, samples: Dataset) -> Dataset:
+        """Call ``generate`` with all rows of a run; whoever wants to may do so in parts.
+
+        Args:
+            samples: The input rows.
+        """
+        return self.generate(samples)
 
     def columns_after(self, columns: Sequence[str]) -> list[str] | None:
         """Tell which columns the output has, without doing the work.

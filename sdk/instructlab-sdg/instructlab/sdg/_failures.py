@@ -60,7 +60,7 @@ def as_block_error(specs: Iterable[PipelineSpec], log: RunLog) -> Iterator[None]
         if isinstance(made, PipelineBlockError) and made.block_name:
             raise GenerateBlockError(
                 made.exception, block_name=made.block_name, block_type=made.block_type
-            ) from error
+            ) from made.exception
         raise GenerateException(str(error)) from error
     except SdgError as error:
         raise GenerateException(str(error)) from error

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FILE = re.compile(r"data_checkpoint_([0-9a-f]{32})\.jsonl")
+_FILE = re.compile(r"data_checkpoint_(.+)\.jsonl")
 _JOURNALS = ".kfp-sdg"
 _INDEX = "__index_level_0__"
 """A column that pandas leaves behind in rows of InstructLab's."""

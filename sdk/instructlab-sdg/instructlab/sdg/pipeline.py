@@ -112,13 +112,16 @@ class Pipeline:
         """
         from kfp_sdg.blocks.dataset import from_dataset, to_dataset
 
-        return to_dataset(self.generate_table(from_dataset(dataset), checkpoint_name))
+        spec = self._spec()
+        return to_dataset(self._run(spec, from_dataset(dataset), checkpoint_name))
 
     def generate_table(self, rows: pa.Table, checkpoint_name: str | None = None) -> pa.Table:
         """Do what ``generate`` does with Arrow tables."""
+        return self._run(self._spec(), rows, checkpoint_name)
+
+    def _run(self, spec: RunSpec, rows: pa.Table, checkpoint_name: str | None) -> pa.Table:
         from kfp_sdg.engine import run
 
-        spec = self._spec()
         checkpoint = RunCheckpoint.of(self.ctx.checkpoint_dir, checkpoint_name)
         missing, kept = checkpoint.split(rows, spec)
         if kept is not None and not missing.num_rows:
@@ -128,12 +131,13 @@ class Pipeline:
             with connected(self.ctx, checkpoint.journal) as context:
                 self.outcome = run(spec, missing, context, observer=log)
         except SdgError as error:
-            raise pipeline_error(
+            made = pipeline_error(
                 error,
                 self._types,
                 block_name=log.stopped_in or _first_asking(spec),
                 is_setup=not log.has_started,
-            ) from error
+            )
+            raise made from getattr(made, "exception", error)
         _require_answers(self.outcome)
         checkpoint.write(self.outcome.rows)
         return checkpoint.joined(self.outcome.rows, kept)
@@ -167,11 +171,12 @@ class Pipeline:
         try:
             return spec_of(self, unchanged=self.chained_blocks == self._as_in_file)
         except SdgError as error:
-            raise pipeline_error(error, self._types, is_setup=True) from error
+            made = pipeline_error(error, self._types, is_setup=True)
+            raise made from getattr(made, "exception", error)
 
     @property
     def _types(self) -> dict[str, str]:
-        return {entry["name"]: entry["type"] for entry in self.chained_blocks}
+        return {entry.get("name", ""): entry.get("type", "") for entry in self.chained_blocks}
 
 
 def _first_asking(spec: RunSpec) -> str | None:
@@ -206,14 +211,14 @@ def _check_entry(entry: Mapping[str, Any], ctx: PipelineContext) -> None:
         BlockConfigParserError: ``n: scaled`` stands for nothing.
         GenerateException: There is no such model family.
     """
-    config = entry["config"]
-    _lookup_block_type(entry["type"])
+    name, kind, config = entry["name"], entry["type"], entry["config"]
+    _lookup_block_type(kind)
     if not isinstance(config, dict):
         return
     gen_kwargs = config.get("gen_kwargs")
     n = gen_kwargs.get("n") if isinstance(gen_kwargs, dict) else None
     if is_scaled(n) and not ctx.num_instructions_to_generate:
-        raise BlockConfigParserError(SCALED_BY_NOTHING, block_name=entry["name"])
+        raise BlockConfigParserError(SCALED_BY_NOTHING, block_name=name)
     if "config_path" in config or "config_paths" in config:
         get_model_family(ctx.model_family or config.get("model_family"), None)
 

@@ -23,6 +23,7 @@ _SCHEMA: dict[str, Any] = {
             "properties": {"sys_prompt": {"type": ["string", "null"]}},
             "additionalProperties": False,
         },
+        "sys_prompt": {"type": ["string", "null"]},  # where InstructLab's own examples have it
     },
 }
 _DATASET_SCHEMA: dict[str, Any] = {
@@ -131,7 +132,8 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
         datasets.append(RecipeDataset(entry["path"], size, where))
     findings.raise_errors()
     metadata = document.content.get("metadata") or {}
-    return Recipe(tuple(datasets), metadata.get("sys_prompt") or "", path.parent)
+    sys_prompt = metadata.get("sys_prompt") or document.content.get("sys_prompt") or ""
+    return Recipe(tuple(datasets), sys_prompt, path.parent)
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from instructlab.sdg._context import DEFAULT_MAX_NUM_TOKENS
+from instructlab.sdg.blocks._batches import in_batches
+from kfp_sdg.blocks import Account
 from kfp_sdg.blocks import Block as KfpBlock
 from kfp_sdg.blocks.asking import AskingBlock, Question
 from kfp_sdg.blocks.generation import Generation
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from kfp_sdg.blocks.account import Account
     from kfp_sdg.teacher.inquiry import Inquiry
 
 
@@ -36,6 +37,7 @@ class ByHand(AskingBlock):
     gen_kwargs: dict[str, Any]
 
     _is_in_generate = False
+    _statistics: RequestStatistics | None = None
     _is_by_hand: ClassVar[bool] = False
 
     def __init_subclass__(cls, **settings: Any) -> None:
@@ -54,9 +56,18 @@ class ByHand(AskingBlock):
         """Let the subclass's own methods work; see ``Block.apply``."""
         if type(self).generate is not KfpBlock.generate and not self._is_in_generate:
             return KfpBlock.apply(self, table, account)
-        account.statistics = account.statistics or RequestStatistics()
-        self._statistics = account.statistics
-        return self.rework(table, account)
+        statistics = account.statistics = account.statistics or RequestStatistics()
+
+        def work(block: ByHand, batch: range) -> tuple[pa.Table, Account]:
+            books = Account(statistics=statistics)
+            block._statistics = statistics
+            return block.rework(table.slice(batch.start, len(batch)), books), books
+
+        made = in_batches(self, table.num_rows, work)
+        for _, books in made:
+            account.added += books.added
+            account.rejections += books.rejections
+        return concatenated([rows for rows, _ in made])
 
     def rework(self, table: pa.Table, account: Account) -> pa.Table:
         """Turn input rows into output rows with the methods in ``REWORKED``."""
@@ -101,7 +112,7 @@ class ByHand(AskingBlock):
         Raises:
             TeacherError: One of them cannot be answered.
         """
-        statistics = getattr(self, "_statistics", None) or RequestStatistics()
+        statistics = self._statistics or RequestStatistics()
         keys = self.keys(self.scope)
         asked = []
         for index, question in enumerate(questions):
@@ -125,6 +136,16 @@ class ByHand(AskingBlock):
         finally:
             inquiry.cancel()
         return answers
+
+
+def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
+    """Return the rows of tables whose columns are alike, one table after another."""
+    import pyarrow as pa
+
+    if len(tables) == 1:
+        return tables[0]
+    full = [table for table in tables if table.num_rows] or tables[:1]
+    return pa.concat_tables(full, promote_options="permissive")
 
 
 def _noted(generate: Callable[..., Any]) -> Callable[..., Any]:

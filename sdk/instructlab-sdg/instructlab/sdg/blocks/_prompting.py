@@ -58,12 +58,12 @@ def server_supports_batched(client: Any, model_id: str) -> bool:
     """
     known = getattr(client, "server_supports_batched", None)
     if known is None:
+        import openai
+
         try:
             answer = client.completions.create(model=model_id, prompt=["a", "b"], max_tokens=1, n=3)
             known = len(answer.choices) == 2 * 3
-        except Exception as error:
-            if not isinstance(getattr(error, "status_code", None), int):
-                raise
+        except openai.APIStatusError:
             known = False  # a server that refuses such a request cannot do it
         client.server_supports_batched = known
     return bool(known)
@@ -116,9 +116,8 @@ class PromptMethods(ByHand, PromptingBlock, Files):
         self.parser_name = parser.get("parser_name")
         self.parsing_pattern = parser.get("parsing_pattern")
         self.parser_cleanup_tags = parser.get("parser_cleanup_tags")
-        override = ctx.max_num_tokens if block_name == LIMITED else None
         self.gen_kwargs = self._gen_kwargs(
-            override or DEFAULT_MAX_NUM_TOKENS,
+            (ctx.max_num_tokens if block_name == LIMITED else None) or DEFAULT_MAX_NUM_TOKENS,
             dict(gen_kwargs or {}),
             model=self.model_id,
             temperature=0,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import UndefinedError
 
 from instructlab.sdg._spec import find_file
+from instructlab.sdg.blocks._batches import in_batches
 from kfp_sdg.blocks import Block as KfpBlock
 from kfp_sdg.errors import BlockError
 from kfp_sdg.prompts import PromptError
@@ -15,6 +16,8 @@ from kfp_sdg.spec import ConfigFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from datasets import Dataset
 
 
 SCALED_BY_NOTHING = (
@@ -35,7 +38,16 @@ class BlockConfigParserError(SettingError):
 
 
 class Files(KfpBlock):
-    """What a block of InstructLab's can do with config files and templates."""
+    """What a block of InstructLab's can do with config files, templates and batches."""
+
+    def generate_all(self, samples: Dataset) -> Dataset:
+        """Call ``generate`` with all rows of a run, a batch at a time."""
+        import datasets
+
+        made = in_batches(
+            self, len(samples), lambda block, batch: block.generate(samples.select(batch))
+        )
+        return datasets.concatenate_datasets(made) if len(made) > 1 else made[0]
 
     def config_file(self, path: str) -> ConfigFile:
         """Return a file, through ``_load_config`` where a subclass has its own.
