@@ -36,6 +36,20 @@ def test_a_run_goes_on_under_the_date_of_one_that_did_not_end(tmp_path: Path) ->
     assert begun(tmp_path, None).date_suffix != "first"
 
 
+def test_two_runs_do_not_write_to_one_output_folder_at_once(tmp_path: Path) -> None:
+    with RunFolder.hold(tmp_path, "first") as folder:
+        folder.begin()
+        with (
+            pytest.raises(StorageError, match="another run writes to the output folder") as caught,
+            RunFolder.hold(tmp_path, "second"),
+        ):
+            pytest.fail("the second run began")
+        assert caught.value.exit_code == 2
+    with RunFolder.hold(tmp_path, None) as folder:
+        assert folder.date_suffix == "first"
+    assert [path.name for path in tmp_path.iterdir()] == [UNFINISHED]
+
+
 def test_a_date_that_is_given_goes_before_that_of_an_unfinished_run(tmp_path: Path) -> None:
     begun(tmp_path, "first")
     assert begun(tmp_path, "second").date_suffix == "second"

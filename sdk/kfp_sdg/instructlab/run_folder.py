@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import logging
+import os
 import re
 import shutil
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -19,11 +22,13 @@ from kfp_sdg.instructlab.model import LeafKind
 from kfp_sdg.storage.json_lines import write_json_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import Any
 
     from kfp_sdg.instructlab.generate import Generated, Stopped
+
+logger = logging.getLogger(__name__)
 
 UNFINISHED = "unfinished_run.json"
 """Says under which date a run was begun that has not succeeded yet; the next one goes on there."""
@@ -73,10 +78,29 @@ class RunFolder:
                 pass
         except OSError as error:
             message = f"cannot write to the output folder {output}: {error.strerror or error}"
-            refused = StorageError(message)
-            refused.exit_code = SpecError.exit_code
-            raise refused from error
+            raise _mistake(message) from error
         return cls(output, date_suffix or _unfinished(output) or datetime.now().strftime(_DATE))
+
+    @classmethod
+    @contextmanager
+    def hold(cls, output: Path, date_suffix: str | None) -> Iterator[RunFolder]:
+        """Choose where a run writes, and keep other runs out of the output folder meanwhile.
+
+        The lock is the kernel's, on the folder itself: it leaves no file, and is free as soon as
+        its holder is dead.
+
+        Args:
+            output: The output folder, see ``choose``.
+            date_suffix: What names end in, see ``choose``.
+
+        Raises:
+            SpecError: The suffix cannot be part of a file's name.
+            StorageError: The folder cannot be written to, or another run writes there; with the
+                exit code of the user's mistakes.
+        """
+        cls.choose(output, date_suffix)
+        with _locked(output):
+            yield cls.choose(output, date_suffix)  # a run may have ended there since
 
     def begin(self) -> None:
         """Take note that the run has begun.
@@ -161,6 +185,36 @@ class RunFolder:
         """Take note that the run has succeeded."""
         with suppress(OSError):
             (self.output / UNFINISHED).unlink()
+
+
+@contextmanager
+def _locked(output: Path) -> Iterator[None]:
+    """Hold the lock of an output folder.
+
+    Raises:
+        StorageError: Another run holds it.
+    """
+    folder = os.open(output, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _mistake(
+                f"another run writes to the output folder {output} now; wait for it to end, or "
+                "choose another folder"
+            ) from None
+        except OSError:  # the file system has no locks, or none for folders
+            logger.info("%s cannot be locked; no other run may write to it now", output)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _mistake(message: str) -> StorageError:
+    """Return an error with the exit code of the user's mistakes."""
+    error = StorageError(message)
+    error.exit_code = SpecError.exit_code
+    return error
 
 
 def _unfinished(output: Path) -> str | None:

@@ -167,24 +167,24 @@ def run_workflow(
     if LeafKind.KNOWLEDGE in kinds:
         room_for_chunks(order.chunk_word_count, order.server_ctx_size)
     tell(_found(leaves))
-    folder = RunFolder.choose(order.output, order.date_suffix)
-    with open_context() as context:
-        check_generation(_columns(leaves, order), pipelines, context, evaluation)
-        folder.begin()
-        rows = _rows(order, leaves, folder, tell)
-        generated = generate_rows(
-            {kind: rows.table(kind) for kind in kinds},
-            pipelines,
-            context,
-            evaluation=evaluation,
-            observer=observer,
-            on_part=on_part,
-            on_stop=lambda stopped: _keep(stopped, folder, tell),
-        )
-    result = _write(order, folder, generated)
-    if not order.allow_empty and any(outcome.is_empty for outcome in result.outcomes):
-        raise NothingCameError(result)
-    folder.end()
+    with RunFolder.hold(order.output, order.date_suffix) as folder:
+        with open_context() as context:
+            check_generation(_columns(leaves, order), pipelines, context, evaluation)
+            folder.begin()
+            rows = _rows(order, leaves, folder, tell)
+            generated = generate_rows(
+                {kind: rows.table(kind) for kind in kinds},
+                pipelines,
+                context,
+                evaluation=evaluation,
+                observer=observer,
+                on_part=on_part,
+                on_stop=lambda stopped: _keep(stopped, folder, tell),
+            )
+        result = _write(order, folder, generated)
+        if not order.allow_empty and any(outcome.is_empty for outcome in result.outcomes):
+            raise NothingCameError(result)
+        folder.end()
     return result
 
 
