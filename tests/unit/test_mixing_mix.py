@@ -205,6 +205,15 @@ class TestErrors:
             mix_files(tmp_path, {"mix.jsonl": 1.0})
         assert len(read_lines(tmp_path / "mix.jsonl")) == 1
 
+    def test_a_mix_is_never_written_over_its_recipe(self, tmp_path: Path) -> None:
+        save(tmp_path, 1, "a.jsonl")
+        recipe = tmp_path / "recipe.yaml"
+        recipe.write_text("datasets:\n- path: a.jsonl\n  sampling_size: 1.0\n")
+        before = recipe.read_text()
+        with pytest.raises(SpecError, match="would be written over this recipe"):
+            mix(recipe, tmp_path / "." / "recipe.yaml")
+        assert recipe.read_text() == before
+
     def test_an_output_that_is_a_folder_is_told(self, tmp_path: Path) -> None:
         save(tmp_path, 1)
         (tmp_path / "mix.jsonl").mkdir()

@@ -108,8 +108,11 @@ def _find_files(recipe: Recipe, recipe_file: Path, output: Path, root: Path | No
     """Return the files of a recipe's datasets.
 
     Raises:
-        SpecError: There are none, one is missing, or one would be overwritten by the mix.
+        SpecError: There are none, one is missing, or one or the recipe would be overwritten by the
+            mix.
     """
+    if output.exists() and output.samefile(recipe_file):
+        raise SpecError(_overwritten("this recipe", Position(str(recipe_file))))
     if not recipe.datasets:
         message = "this recipe names no datasets, so there is nothing to mix"
         where = Position(str(recipe_file))
@@ -132,17 +135,19 @@ def _find_files(recipe: Recipe, recipe_file: Path, output: Path, root: Path | No
                 )
             )
         elif output.exists() and output.samefile(file):
-            problems.append(
-                Problem(
-                    "the mix would be written over this dataset",
-                    dataset.where,
-                    suggestion="choose another output file",
-                    code="output-is-input",
-                )
-            )
+            problems.append(_overwritten("this dataset", dataset.where))
     if problems:
         raise SpecError(problems)
     return files
+
+
+def _overwritten(what: str, where: Position) -> Problem:
+    return Problem(
+        f"the mix would be written over {what}",
+        where,
+        suggestion="choose another output file",
+        code="output-is-input",
+    )
 
 
 def _mix_dataset(
