@@ -256,6 +256,8 @@ def test_a_leaf_that_gave_nothing_fails_the_run_with_the_reason_after_all_is_wri
         assert "nothing came of 1 of 4 leaves" in told.err
         assert "compositional_skills_rhymes: 10 seed rows; " in told.err
         assert "(no_question_mark)" in told.err
+        assert "; --allow-empty accepts it." in told.err
+        assert "another run asks only for what is new." in told.err
         assert (made / "out" / f"skills_train_msgs_{SUFFIX}.jsonl").is_file()
         rejected = read_lines(made / "out" / f"run_{SUFFIX}" / "rejected_for_training.jsonl")
         assert {row["leaf_node_path"] for row in rejected} == {"compositional_skills_rhymes"}

@@ -281,7 +281,9 @@ def test_a_leaf_of_which_nothing_came_says_why() -> None:
     assert str(caught.value) == (
         "nothing came of 2 of 5 leaves:\n"
         "  compositional_skills_rhymes: 2 seed rows; 2 filtered at judge\n"
-        "  knowledge_cats: 2 seed rows; 2 rejected at ask (parse)"
+        "  knowledge_cats: 2 seed rows; 2 rejected at ask (parse)\n"
+        "Other seed examples, a larger scale factor or another teacher may help; allow_empty "
+        "accepts it"
     )
     assert caught.value.exit_code == 1
 

@@ -128,6 +128,8 @@ def test_a_leaf_that_gave_nothing_is_an_error_that_says_why(
     assert error.splitlines() == [
         "error: nothing came of 1 of 2 leaves:",
         f"error:   {MUTE}: 5 seed rows; 3 rejected at ask (parse), 2 filtered at ask",
+        "error: Other seed examples, a larger scale factor or another teacher may help; "
+        "allow_empty accepts it",
     ]
 
 

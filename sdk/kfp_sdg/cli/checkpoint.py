@@ -132,7 +132,11 @@ def prepare_for_tasks(checkpoint: Checkpoint | None, tell: Callable[[str], None]
         tell(_resuming(checkpoint, count))
 
 
-def tell_kept(checkpoint: Checkpoint | None, error: BaseException) -> None:
+def tell_kept(
+    checkpoint: Checkpoint | None,
+    error: BaseException,
+    then: str = "the same command goes on from there",
+) -> None:
     """Say what a run that did not succeed has kept; remove its checkpoint if that is nothing.
 
     What is damaged there is neither mended nor told of: the run did so, or the next one will.
@@ -141,15 +145,13 @@ def tell_kept(checkpoint: Checkpoint | None, error: BaseException) -> None:
         checkpoint: The checkpoint.
         error: What the run failed of. If that is the checkpoint itself, nothing is said: it is
             another process's, or no journal at all.
+        then: What becomes of the answers.
     """
     refused = isinstance(error, StorageError) and error.exit_code == SpecError.exit_code
     if checkpoint is None or refused:
         return
     if places.is_url(checkpoint.place):
-        say(
-            f"The answers that came are kept in {checkpoint.place}; the same command goes on from "
-            "there."
-        )
+        say(f"The answers that came are kept in {checkpoint.place}; {then}.")
         return
     from kfp_sdg.teacher.journal.recovery import count_kept
 
@@ -161,9 +163,7 @@ def tell_kept(checkpoint: Checkpoint | None, error: BaseException) -> None:
         return
     if count:
         verb = "is" if count == 1 else "are"
-        say(
-            f"{answers_phrase(count)} {verb} kept in {folder}; the same command goes on from there."
-        )
+        say(f"{answers_phrase(count)} {verb} kept in {folder}; {then}.")
     else:
         discard(checkpoint)
 

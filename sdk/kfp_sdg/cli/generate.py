@@ -295,7 +295,7 @@ def _carry_out(order: WorkflowOrder, asking: AskingOrder, log_format: LogFormat 
                 )
         except NothingCameError as error:
             show_result(output_console(), error.result, seconds=watcher.seconds)
-            tell_kept(asking.checkpoint, error)
+            tell_kept(asking.checkpoint, error, "another run asks only for what is new")
             raise
         except BaseException as error:
             tell_kept(asking.checkpoint, error)

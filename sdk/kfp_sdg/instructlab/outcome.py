@@ -98,11 +98,21 @@ class EmptyLeafError(SdgError):
         outcomes: What all leaves gave.
     """
 
-    def __init__(self, outcomes: Sequence[LeafOutcome]) -> None:
+    def __init__(self, outcomes: Sequence[LeafOutcome], setting: str = "allow_empty") -> None:
+        """Say which leaves, why, and what to do.
+
+        Args:
+            outcomes: What all leaves gave.
+            setting: What the user calls the setting that allows it.
+        """
         self.outcomes = tuple(outcomes)
         empty = [outcome for outcome in outcomes if outcome.is_empty]
-        lines = (f"\n  {outcome}" for outcome in empty)
-        super().__init__(f"nothing came of {len(empty)} of {len(outcomes)} leaves:{''.join(lines)}")
+        lines = "".join(f"\n  {outcome}" for outcome in empty)
+        super().__init__(
+            f"nothing came of {len(empty)} of {len(outcomes)} leaves:{lines}\n"
+            "Other seed examples, a larger scale factor or another teacher may help; "
+            f"{setting} accepts it"
+        )
 
 
 def losses(history: Iterable[HistoryEntry], leaf: str, kind: LeafKind) -> Iterator[Loss]:

@@ -124,7 +124,7 @@ class NothingCameError(EmptyLeafError):
     """
 
     def __init__(self, result: WorkflowResult) -> None:
-        super().__init__(result.outcomes)
+        super().__init__(result.outcomes, "--allow-empty")
         self.result = result
 
 
