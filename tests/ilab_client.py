@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -123,8 +124,11 @@ def client_in(home: Path) -> Client:
 
     The test is skipped where the packages cannot be installed.
     """
-    python = _environment()
-    _install_ours(python)
+    FOLDER.parent.mkdir(exist_ok=True)
+    with (FOLDER.parent / "ilab.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests may run in several processes
+        python = _environment()
+        install_ours(python)
     client = Client(python, home)
     client.configure()
     return client
@@ -147,13 +151,27 @@ def _environment() -> Path:
     return python
 
 
-def _install_ours(python: Path) -> None:
-    """Install our distribution as it is now, built from a copy so that nothing is left here."""
+def install_ours(python: Path, *, editable: bool = False) -> None:
+    """Install our distribution as it is now, built from a copy so that nothing is left here.
+
+    Args:
+        python: The environment's interpreter.
+        editable: Whether the copy is to be used from where it is.
+    """
+    source = ROOT / "sdk" / "instructlab-sdg"
+    files = sorted(path for path in source.rglob("*") if path.suffix in (".py", ".toml", ".md"))
+    content = b"".join(path.read_bytes() for path in files)
+    note = FOLDER / "ours"
+    state = f"{editable} {hashlib.sha256(content).hexdigest()}"
+    if note.exists() and note.read_text() == state:
+        return
     copy = FOLDER / "source"
     shutil.rmtree(copy, ignore_errors=True)
     ignored = shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
-    shutil.copytree(ROOT / "sdk" / "instructlab-sdg", copy, ignore=ignored)
-    _pip(python, "--no-deps", "--no-build-isolation", "--force-reinstall", str(copy))
+    shutil.copytree(source, copy, ignore=ignored)
+    how = ["--editable"] if editable else []
+    _pip(python, "--no-deps", "--no-build-isolation", "--force-reinstall", *how, str(copy))
+    note.write_text(state)
 
 
 def _packages() -> Path:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,9 +37,15 @@ from instructlab.sdg.generate_data import (
     preprocess_taxonomy,
 )
 from instructlab.sdg.pipeline import PipelineContext
+from instructlab.sdg.utils.chunkers import DocumentChunker
 from instructlab.sdg.utils.json import jldump, jlload
-from instructlab.sdg.utils.taxonomy import read_taxonomy, read_taxonomy_leaf_nodes
+from instructlab.sdg.utils.taxonomy import (
+    leaf_node_to_samples,
+    read_taxonomy,
+    read_taxonomy_leaf_nodes,
+)
 from kfp_sdg.engine import read_run
+from signals import reset_signals
 from stub_teacher import StubTeacher
 from taxonomy_runs import LEAVES, taxonomy
 from workflows import answer
@@ -169,6 +179,42 @@ def test_a_second_run_with_the_same_checkpoint_asks_nothing(made, stub):
         assert paths[0].read_bytes() == paths[1].read_bytes()
         [kept] = (made / "ck" / leaf).iterdir()
         assert jlload(kept) == jlload(paths[0])
+
+
+RUN = """
+import sys
+sys.path[:0] = {path!r}
+import openai
+from instructlab.sdg import generate_data
+generate_data(openai.OpenAI(base_url={url!r}, api_key="x"), model_family="mixtral",
+              model_name="stub-model", taxonomy="taxonomy", output_dir="killed", pipeline="full",
+              num_instructions_to_generate=1, checkpoint_dir="ck")
+"""
+
+
+def test_a_run_that_was_killed_goes_on_without_asking_again(made, stub):
+    date = go(stub, "whole", pipeline="full")
+    needed = len(stub.requests)
+    stub.latency = 0.02
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN.format(path=sys.path, url=stub.url)],
+        stderr=subprocess.DEVNULL,
+        preexec_fn=reset_signals,
+    )
+    while len(stub.requests) < needed + needed // 2 and process.poll() is None:
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    time.sleep(0.1)  # what it had sent may still be on its way
+    paid = len(stub.requests) - needed
+    stub.latency = 0
+    again = go(stub, "again", pipeline="full", checkpoint_dir="ck")
+    asked = len(stub.requests) - needed - paid
+    assert asked < needed
+    for leaf in LEAVES:
+        paths = [made / out / f"generated_{day}" / f"{leaf}.jsonl"
+                 for out, day in (("whole", date), ("again", again))]  # fmt: skip
+        assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_another_pipeline_with_the_same_checkpoint_is_asked_anew(made, stub):
@@ -348,6 +394,27 @@ def test_leaf_nodes_are_what_the_rag_commands_of_the_client_read(made):
     assert read_taxonomy("taxonomy", "empty", document_output_dir=made / "d2")[0].keys() == (
         letters[0].keys()
     )
+
+
+def test_leaf_nodes_become_the_rows_that_preprocessing_writes(made):
+    preprocess_taxonomy("taxonomy", made / "pre")
+    nodes = read_taxonomy_leaf_nodes("taxonomy", "empty", None, made / "docs")
+    for path, node in nodes.items():
+        rows = leaf_node_to_samples(node, 4096, 1000, made, None)
+        assert rows.to_list() == jlload(made / "pre" / f"{path.replace('->', '_')}.jsonl")
+
+
+def test_documents_are_cut_into_pieces_within_the_limit(tmp_path):
+    (tmp_path / "a.md").write_text("# One\n\n" + "word " * 300 + "\n\n# Two\n\n" + "more " * 300)
+    (tmp_path / "b.TXT").write_text("a few words")
+    paths = [tmp_path / "a.md", tmp_path / "b.TXT"]
+    chunks = DocumentChunker(paths, tmp_path, "tokenizer", chunk_word_count=310).chunk_documents()
+    assert len(chunks) == 3
+    assert chunks[-1] == "a few words"
+    with pytest.raises(ValueError, match="type that cannot be read"):
+        DocumentChunker([tmp_path / "c.exe"], tmp_path)
+    with pytest.raises(FileNotFoundError):
+        DocumentChunker([], tmp_path)
 
 
 def test_a_taxonomy_without_changes_has_no_leaf_nodes(made):

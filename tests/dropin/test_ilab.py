@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from certificates import self_signed
 from document_repositories import repository
-from ilab_client import Client, Done, client_in
+from ilab_client import Client, Done, client_in, install_ours
 from kfp_sdg.engine import read_run
 from stub_teacher import StubTeacher
 from taxonomies import knowledge, skill, write_leaf
@@ -86,6 +87,28 @@ import instructlab.cli, instructlab.schema, instructlab.sdg
 print(instructlab.sdg.__file__)
 """
     assert client.python_says(code).startswith(str(client.python.parents[1] / "lib"))
+
+
+def test_an_installation_of_ours_has_no_file_in_the_namespace_itself(client):
+    code = """
+from importlib.metadata import files
+print({path.parts[:2] for path in files("instructlab-sdg") if path.parts[0] == "instructlab"})
+"""
+    assert client.python_says(code) == str({("instructlab", "sdg")})
+
+
+def test_an_editable_installation_of_ours_is_found_beside_the_client(client):
+    code = """
+import instructlab.configuration, instructlab.schema, instructlab.sdg
+print(instructlab.configuration.__file__, instructlab.sdg.__file__)
+"""
+    install_ours(client.python, editable=True)
+    try:
+        of_client, of_ours = client.python_says(code).split()
+    finally:
+        install_ours(client.python)
+    assert "site-packages" in of_client
+    assert "site-packages" not in of_ours
 
 
 @pytest.mark.parametrize("pipeline", ["simple", "full"])
@@ -203,6 +226,17 @@ def test_a_second_run_asks_nothing_that_the_first_one_asked(client, stub, taxono
     asked = len(stub.requests)
     assert generate(client, stub, taxonomy, tmp_path / "datasets", *options).status == 0
     assert len(stub.requests) == asked
+
+
+def test_the_clients_own_idea_of_certificates_is_followed(client, taxonomy, tmp_path):
+    _, tls = self_signed(tmp_path)
+    with StubTeacher(answer=answer, tls=tls) as stub:
+        options = ("--pipeline", "simple", "--sdg-scale-factor", "1")
+        done = generate(client, stub, taxonomy, tmp_path / "no", *options)
+        assert done.status != 0
+        assert "certificate" in done.log
+        done = generate(client, stub, taxonomy, tmp_path / "yes", *options, "--tls-insecure")
+        assert done.status == 0, done.log
 
 
 def test_a_broken_taxonomy_is_told_by_the_client_with_its_line(client, stub, taxonomy, tmp_path):

@@ -14,6 +14,10 @@ from kfp_sdg.errors import SpecError
 from kfp_sdg.instructlab.taxonomy import read_taxonomy as read_leaves
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from datasets import Dataset
+
     from kfp_sdg.instructlab.model import Leaf
 
 _NO_LEAVES = "no-leaves"
@@ -61,6 +65,44 @@ def read_taxonomy_leaf_nodes(
     return nodes
 
 
+def leaf_node_to_samples(
+    leaf_node: Sequence[Mapping[str, Any]],
+    server_ctx_size: int,
+    chunk_word_count: int,
+    document_output_dir: str | os.PathLike[str],
+    model_name: str | None,
+    docling_model_path: str | os.PathLike[str] | None = None,
+) -> Dataset:
+    """Return the rows that are generated from for a leaf.
+
+    Args:
+        leaf_node: The leaf's seed examples, see ``read_taxonomy_leaf_nodes``.
+        server_ctx_size: The teacher's context in tokens.
+        chunk_word_count: The most words of a piece of a document.
+        document_output_dir: No effect.
+        model_name: No effect.
+        docling_model_path: The folder of docling's models.
+
+    Raises:
+        TaxonomyReadingException: A document cannot be read.
+    """
+    from instructlab.sdg.utils.chunkers import DocumentChunker
+    from kfp_sdg.blocks.dataset import to_dataset
+    from kfp_sdg.instructlab.rows import leaf_rows
+
+    files = leaf_node[0].get("filepaths") or ()
+    chunks: list[str] = []
+    if files:
+        chunks = DocumentChunker(
+            files,
+            document_output_dir,
+            docling_model_path=docling_model_path,
+            server_ctx_size=server_ctx_size,
+            chunk_word_count=chunk_word_count,
+        ).chunk_documents()
+    return to_dataset(leaf_rows(_leaf(leaf_node), chunks))
+
+
 def leaves_of(
     taxonomy: str | os.PathLike[str], base: str, yaml_rules: str | None
 ) -> tuple[Leaf, ...]:
@@ -96,6 +138,32 @@ def _documents(
         )
 
 
+def _leaf(leaf_node: Sequence[Mapping[str, Any]]) -> Leaf:
+    """Return the leaf that seed examples in InstructLab's words are of."""
+    from kfp_sdg.instructlab.model import DocumentSource, Leaf, QuestionAnswer, SeedExample
+
+    first = leaf_node[0]
+    is_knowledge = "questions_and_answers" in first
+    examples = []
+    for seed in leaf_node:
+        pairs = seed.get("questions_and_answers") or [
+            {"question": seed["instruction"], "answer": seed["output"]}
+        ]
+        context = seed["context" if is_knowledge else "input"] or None
+        said = tuple(QuestionAnswer(pair["question"], pair["answer"]) for pair in pairs)
+        examples.append(SeedExample(said, context))
+    return Leaf(
+        path=first["taxonomy_path"].replace("->", "/"),
+        file=first["taxonomy_path"],
+        version=0,
+        seed_examples=tuple(examples),
+        task_description=first.get("task_description") or "",
+        domain=first.get("domain") or "",
+        document_outline=first.get("document_outline") or "",
+        documents=DocumentSource("", "", ()) if is_knowledge else None,
+    )
+
+
 def _seeds(leaf: Leaf, files: tuple[Path, ...] | None) -> list[dict[str, Any]]:
     """Return a leaf's seed examples in InstructLab's words."""
     path = leaf.path.replace("/", "->")
@@ -129,6 +197,7 @@ def _seeds(leaf: Leaf, files: tuple[Path, ...] | None) -> list[dict[str, Any]]:
 __all__ = [
     "TaxonomyError",
     "TaxonomyReadingException",
+    "leaf_node_to_samples",
     "read_taxonomy",
     "read_taxonomy_leaf_nodes",
 ]
