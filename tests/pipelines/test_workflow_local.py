@@ -120,7 +120,8 @@ def test_kinds_without_leaves_are_skipped_and_their_blocks_never_run(
     assert run.succeeded, run.log
     skipped = {task for task in run.tasks if task.startswith("no-rows")}
     assert len(skipped) == 3
-    assert run.tasks - skipped == {"preprocess", "gen-skill-freeform", "postprocess"}
+    done = run.tasks - skipped
+    assert done == {"preprocess", "gen-skill-freeform", "postprocess", "check-leaves"}
     files = contents(run.artifact("postprocess", "training_data"))
     assert f"skills_train_msgs_{SUFFIX}.jsonl" in files
     assert f"knowledge_train_msgs_{SUFFIX}.jsonl" not in files
@@ -141,7 +142,7 @@ def test_a_broken_leaf_fails_the_first_task_with_its_problems_and_nothing_is_ask
     assert f"error: {skills}/compositional_skills/four/qna.yaml:4:" in run.log
 
 
-def test_leaves_that_give_nothing_fail_the_last_task_with_the_reasons(
+def test_leaves_that_give_nothing_fail_the_last_task_once_the_training_data_is_there(
     skills: Path, tmp_path: Path
 ) -> None:
     mute = skill().replace("Write a haiku.", "Keep silent.")
@@ -164,3 +165,6 @@ def test_leaves_that_give_nothing_fail_the_last_task_with_the_reasons(
     assert "error:   compositional_skills_mute: 5 seed rows; 5 rejected at gen_skill" in run.log
     report = run.artifact("postprocess", "report").read_text(encoding="utf-8")
     assert "## Leaves that nothing came of" in report
+    outputs = run.artifact("postprocess", "executor_output.json").read_text(encoding="utf-8")
+    assert "skills_train" in outputs  # it ended well, so that KFP keeps what it wrote
+    assert read_dataset(run.artifact("postprocess", "skills_train")).table.num_rows > 0

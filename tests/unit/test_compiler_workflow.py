@@ -50,7 +50,7 @@ def tasks_in(package: Any, component: str) -> dict[str, Any]:
 
 def test_a_taxonomy_goes_through_the_pipelines_of_its_kinds_to_training_data(package: Any) -> None:
     tasks = package["root"]["dag"]["tasks"]
-    assert set(tasks) == {"preprocess", *NAMES, "postprocess"}
+    assert set(tasks) == {"preprocess", *NAMES, "postprocess", "check-leaves"}
     rows = {
         name: (
             tasks[name]["inputs"]["artifacts"]["rows"]["taskOutputArtifact"]["outputArtifactKey"],
@@ -74,6 +74,7 @@ def test_a_taxonomy_goes_through_the_pipelines_of_its_kinds_to_training_data(pac
         "seed_rows": "preprocess",
         **{name.replace("-", "_"): name for name in NAMES},
     }
+    assert tasks["check-leaves"]["dependentTasks"] == ["postprocess"]
     assert set(package["root"]["outputDefinitions"]["artifacts"]) == {
         "training_data",
         "knowledge_train",
@@ -220,7 +221,7 @@ def test_a_pipeline_without_blocks_is_refused() -> None:
 def test_too_many_tasks_together_are_warned_of() -> None:
     many = pipeline(*(column_filter(f"keep {i}") for i in range(40)))
     (warning,) = workflow(knowledge=many, freeform=many, grounded=many).warnings
-    assert "123" in warning.message
+    assert "124" in warning.message
 
 
 COMPILE_AND_PRINT = """

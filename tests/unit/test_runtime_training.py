@@ -13,7 +13,7 @@ import pytest
 from kfp_sdg.instructlab.preprocess import preprocess, write_preprocessed
 from kfp_sdg.instructlab.rows import seed_rows
 from kfp_sdg.instructlab.taxonomy import read_taxonomy
-from kfp_sdg.runtime.training import postprocess_taxonomy
+from kfp_sdg.runtime.training import check_leaves, postprocess_taxonomy
 from kfp_sdg.storage import GroupBooks, HistoryEntry, write_dataset
 from runtime_artifacts import Artifact
 from taxonomies import skill, write_leaf
@@ -28,7 +28,7 @@ OUTPUTS = ("training_data", "knowledge_train", "skills_train", "metrics", "repor
 
 
 @pytest.fixture
-def task(tmp_path: Path) -> dict[str, Artifact]:
+def task(tmp_path: Path) -> dict[str, Any]:
     """The task's artifacts: a skill that gave seven answers, one of them empty, and one without."""
     for leaf in (GIVES, MUTE):
         folder = leaf.replace("skills_", "skills/")
@@ -50,7 +50,8 @@ def task(tmp_path: Path) -> dict[str, Artifact]:
     ]
     write_dataset(tmp_path / "freeform_skills", pa.Table.from_pylist(rows), [history()])
     names = ("leaves", "seed_rows", *INPUTS, *OUTPUTS)
-    return {name: Artifact(str(tmp_path / name)) for name in names}
+    artifacts = {name: Artifact(str(tmp_path / name)) for name in names}
+    return {**artifacts, "empty_leaves": str(tmp_path / "empty_leaves")}
 
 
 def history() -> HistoryEntry:
@@ -72,7 +73,7 @@ def error_of(capsys: pytest.CaptureFixture[str], task: Mapping[str, Any], **inpu
 
 
 def test_one_folder_holds_all_files_and_the_mixes_are_datasets_too(task: dict[str, Any]) -> None:
-    postprocess_taxonomy(**task, date_suffix=SUFFIX, allow_empty=True)
+    postprocess_taxonomy(**task, date_suffix=SUFFIX)
     folder = Path(task["training_data"].path)
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")} == {
         f"preprocessed_{SUFFIX}/{GIVES}.jsonl",
@@ -104,7 +105,7 @@ def test_one_folder_holds_all_files_and_the_mixes_are_datasets_too(task: dict[st
 
 
 def test_the_page_tells_of_each_leaf_and_why_one_gave_nothing(task: dict[str, Any]) -> None:
-    postprocess_taxonomy(**task, date_suffix=SUFFIX, allow_empty=True)
+    postprocess_taxonomy(**task, date_suffix=SUFFIX)
     page = Path(task["report"].path).read_text(encoding="utf-8").replace("\\", "")
     assert f"- {MUTE}: 5 seed rows; 3 rejected at ask (parse), 2 filtered at ask" in page
     assert f"| {GIVES} | freeform_skill | 5 | 7 | 1 | 0 | 0 | 6 |  |" in page
@@ -113,7 +114,7 @@ def test_the_page_tells_of_each_leaf_and_why_one_gave_nothing(task: dict[str, An
 
 
 def test_generated_rows_that_cannot_be_used_are_kept_with_the_reason(task: dict[str, Any]) -> None:
-    postprocess_taxonomy(**task, date_suffix=SUFFIX, allow_empty=True)
+    postprocess_taxonomy(**task, date_suffix=SUFFIX)
     folder = Path(task["training_data"].path, f"run_{SUFFIX}")
     (line,) = (folder / "rejected_for_training.jsonl").read_text("utf-8").splitlines()
     row = json.loads(line)
@@ -124,25 +125,34 @@ def test_generated_rows_that_cannot_be_used_are_kept_with_the_reason(task: dict[
 def test_a_leaf_that_gave_nothing_is_an_error_that_says_why(
     task: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    error = error_of(capsys, task)
-    assert error.splitlines() == [
+    postprocess_taxonomy(**task)
+    said = Path(task["empty_leaves"]).read_text(encoding="utf-8")
+    with pytest.raises(SystemExit) as caught:
+        check_leaves(empty_leaves=said)
+    assert caught.value.code == 1
+    assert capsys.readouterr().err.splitlines()[:2] == [
         "error: nothing came of 1 of 2 leaves:",
         f"error:   {MUTE}: 5 seed rows; 3 rejected at ask (parse), 2 filtered at ask",
         "error: Other seed examples, a larger scale factor or another teacher may help; "
         "allow_empty accepts it",
     ]
+    check_leaves(empty_leaves=said, allow_empty=True)
+    assert f"warning:   {MUTE}: 5 seed rows;" in capsys.readouterr().out
+
+
+def test_leaves_that_all_gave_something_are_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    check_leaves(empty_leaves="")
+    assert capsys.readouterr().out == "check: something came of every leaf\n"
 
 
 def test_without_a_suffix_the_files_are_named_after_the_time(task: dict[str, Any]) -> None:
-    postprocess_taxonomy(**task, allow_empty=True)
+    postprocess_taxonomy(**task)
     (test_file,) = Path(task["training_data"].path).glob("test_*")
     assert re.fullmatch(r"test_\d{4}-\d\d-\d\dT\d\d_\d\d_\d\d\.jsonl", test_file.name)
 
 
 def test_the_system_prompt_stands_in_every_training_and_test_row(task: dict[str, Any]) -> None:
-    postprocess_taxonomy(
-        **task, date_suffix=SUFFIX, allow_empty=True, system_prompt="Answer in verse."
-    )
+    postprocess_taxonomy(**task, date_suffix=SUFFIX, system_prompt="Answer in verse.")
     folder = Path(task["training_data"].path)
     for name in ("train", "test", "skills_train_msgs"):
         lines = (folder / f"{name}_{SUFFIX}.jsonl").read_text(encoding="utf-8").splitlines()

@@ -14,17 +14,17 @@ def postprocess(
     training_data: dsl.Output[dsl.Artifact],
     knowledge_train: dsl.Output[dsl.Dataset],
     skills_train: dsl.Output[dsl.Dataset],
+    empty_leaves: dsl.OutputPath(str),
     metrics: dsl.Output[dsl.Metrics],
     report: dsl.Output[dsl.Markdown],
     auxiliary_instructions: str = "{}",
     system_prompt: str = "",
     seed: int = 42,
     date_suffix: str = "",
-    allow_empty: bool = False,
 ):
     """Turn generated rows into training data and evaluation data.
 
-    A leaf that nothing came of fails the task, with the reasons, unless that is allowed.
+    Leaves that nothing came of are no failure here; the component check_leaves makes one of them.
 
     Args:
         leaves: The rows that the pipelines started from, by leaf, as preprocess gives them.
@@ -36,13 +36,13 @@ def postprocess(
         training_data: Folder with all files that InstructLab's trainers and evaluation read.
         knowledge_train: The mixed messages of the first phase of training.
         skills_train: The mixed messages of the second phase of training.
+        empty_leaves: The leaves that nothing came of and why, for the component check_leaves.
         metrics: How many leaves, generated rows and training rows there are.
         report: For each leaf what was generated, rejected, filtered and used, and why.
         auxiliary_instructions: JSON object of instructions for rewritten documents, by their type.
         system_prompt: What the system says in training rows; empty for a general one.
         seed: What rows are chosen by that do not all go into a mix.
         date_suffix: What the files' names end in; empty for the time of the task.
-        allow_empty: Do not fail for leaves that nothing came of.
     """
     inputs = dict(locals())
     from kfp_sdg.runtime.training import postprocess_taxonomy

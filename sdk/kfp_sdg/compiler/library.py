@@ -20,6 +20,7 @@ LOAD = "datasets/load"
 EMPTY = "datasets/empty"
 PREPROCESS = "taxonomy/preprocess"
 POSTPROCESS = "taxonomy/postprocess"
+CHECK = "taxonomy/check_leaves"
 CUSTOM = "blocks/custom"
 """The component that runs a block type which is not ours, from a plugin."""
 

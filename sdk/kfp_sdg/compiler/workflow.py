@@ -2,7 +2,8 @@
 
 preprocess reads the taxonomy and its documents; each kind's rows go through its own pipeline, and
 those of knowledge through the evaluation's too, all at the same time; postprocess makes training
-data of what they generate. A pipeline that no rows came for is skipped.
+data of what they generate, and a last task fails where nothing came of a leaf. A pipeline that no
+rows came for is skipped.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kfp_sdg.compiler.branch import Branch
 from kfp_sdg.compiler.chain import mount_secret, too_many_tasks
 from kfp_sdg.compiler.function import PipelineFunction
-from kfp_sdg.compiler.library import EMPTY, POSTPROCESS, PREPROCESS, ComponentLibrary
+from kfp_sdg.compiler.library import CHECK, EMPTY, POSTPROCESS, PREPROCESS, ComponentLibrary
 from kfp_sdg.compiler.names import pipeline_name, unique_name, without_templates
 from kfp_sdg.compiler.package import CompiledWorkflow
 from kfp_sdg.compiler.workflow_parameters import GIT_SECRET, workflow_parameters
@@ -60,7 +61,8 @@ _BRANCHES = {
 }
 _EVALUATION = _Place("evaluation", "knowledge_rows", "evaluation_count", "evaluation")
 _FIRST = "preprocess"
-_LAST = "postprocess"
+_DATA = "postprocess"
+_LAST = "check-leaves"
 _OUTPUTS = {"training_data": "Artifact", "knowledge_train": "Dataset", "skills_train": "Dataset"}
 """The pipeline's outputs, with the names of KFP's types."""
 
@@ -111,12 +113,14 @@ def compile_workflow(
             place.result: _rows_of(place, first, branches.get(place), library, run)
             for place in (*_BRANCHES.values(), _EVALUATION)
         }
-        last = library.task(POSTPROCESS, _LAST, {**run, **first.outputs, **made})
-        return {name: last.outputs[name] for name in _OUTPUTS}
+        data = library.task(POSTPROCESS, _DATA, {**run, **first.outputs, **made})
+        # A task of its own, since KFP keeps nothing of what a task wrote that fails.
+        library.task(CHECK, _LAST, {**run, "empty_leaves": data.outputs["empty_leaves"]})
+        return {name: data.outputs[name] for name in _OUTPUTS}
 
     outputs = {name: getattr(dsl, kind) for name, kind in _OUTPUTS.items()}
     display_name = without_templates(name or pipelines.folder.resolve().name)
-    taken = {_FIRST, _LAST, *(place.name for place in (*_BRANCHES.values(), _EVALUATION))}
+    taken = {_FIRST, _DATA, _LAST, *(place.name for place in (*_BRANCHES.values(), _EVALUATION))}
     graph = dsl.pipeline(
         PipelineFunction(tasks, parameters, outputs=outputs),
         # KFP takes a task for the whole pipeline if both have one name.
@@ -131,7 +135,7 @@ def compile_workflow(
         parameters=parameters,
         graph=graph,
         warnings=too_many_tasks(
-            sum(len(branch.tasks) for branch in branches.values()) + 2,
+            sum(len(branch.tasks) for branch in branches.values()) + 3,
             Position(str(pipelines.folder)),
         ),
     )

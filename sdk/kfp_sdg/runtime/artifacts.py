@@ -94,7 +94,7 @@ def write_text(artifact: Artifact, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def write_parameter(path: str, value: int) -> None:
+def write_parameter(path: str, value: int | str) -> None:
     """Write an output parameter to its file."""
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)

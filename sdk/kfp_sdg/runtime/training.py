@@ -9,24 +9,32 @@ from typing import TYPE_CHECKING
 
 from kfp_sdg.errors import Position, Problem, SpecError
 from kfp_sdg.instructlab.model import LeafKind
-from kfp_sdg.runtime.artifacts import read_artifact, write_artifact, write_text
-from kfp_sdg.runtime.console import plain_console, say
+from kfp_sdg.runtime.artifacts import (
+    read_artifact,
+    write_artifact,
+    write_parameter,
+    write_text,
+)
+from kfp_sdg.runtime.console import WARNING, plain_console, say
 from kfp_sdg.runtime.json_setting import json_setting
 from kfp_sdg.runtime.training_report import training_report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
     from kfp_sdg.engine import RunResult
     from kfp_sdg.instructlab.generate import Generated
     from kfp_sdg.instructlab.mixing import Mixed
+    from kfp_sdg.instructlab.outcome import LeafOutcome
     from kfp_sdg.instructlab.preprocess import Preprocessed
     from kfp_sdg.runtime.artifacts import Artifact, MetricsArtifact
 
 _INSTRUCTIONS = 'a JSON object such as {"spellcheck": ["Correct the text."]}'
 _SUFFIX_FORMAT = "%Y-%m-%dT%H_%M_%S"
+_MOST_EMPTY = 50
+"""So many leaves a parameter of KFP names, whose size is limited."""
 
 
 def postprocess_taxonomy(
@@ -40,13 +48,13 @@ def postprocess_taxonomy(
     training_data: Artifact,
     knowledge_train: Artifact,
     skills_train: Artifact,
+    empty_leaves: str,
     metrics: MetricsArtifact,
     report: Artifact,
     auxiliary_instructions: str = "{}",
     system_prompt: str = "",
     seed: int = 42,
     date_suffix: str = "",
-    allow_empty: bool = False,
 ) -> None:
     """Turn generated rows into training data: the body of the postprocess component.
 
@@ -60,20 +68,19 @@ def postprocess_taxonomy(
         training_data: Where the folder with InstructLab's files goes.
         knowledge_train: Where the mixed messages of knowledge go.
         skills_train: Where the mixed messages of skills go.
+        empty_leaves: The file that takes the leaves that nothing came of, and why.
         metrics: Takes the number of leaves, generated rows and training rows.
         report: Where the Markdown page about the leaves goes.
         auxiliary_instructions: JSON object of lists of instructions, by dataset type.
         system_prompt: What the system says in training rows; "" for a general text.
         seed: The seed of what is chosen by chance.
         date_suffix: What the files' names end in; "" for the time now.
-        allow_empty: Do not fail for leaves that nothing came of.
 
     Raises:
-        SystemExit: With status 1, after one paragraph about what went wrong; for leaves that
-            nothing came of, why.
+        SystemExit: With status 1, after one paragraph about what went wrong. Leaves that nothing
+            came of are nothing wrong yet, see ``check_leaves``.
     """
     from kfp_sdg.instructlab.mixing import DEFAULT_SYSTEM_PROMPT, TrainingSettings
-    from kfp_sdg.instructlab.outcome import require_rows
     from kfp_sdg.instructlab.postprocess import write_test_file
     from kfp_sdg.instructlab.preprocess import read_preprocessed, write_preprocessed
     from kfp_sdg.instructlab.results import write_results
@@ -126,8 +133,43 @@ def postprocess_taxonomy(
             metrics.log_metric(name, value)
         write_text(report, training_report(results.leaves, numbers))
         say("postprocess: " + ", ".join(f"{name} {value:,}" for name, value in numbers.items()))
-        if not allow_empty:
-            require_rows(results.leaves)
+        write_parameter(empty_leaves, _empty(results.leaves))
+
+
+def check_leaves(*, empty_leaves: str, allow_empty: bool = False) -> None:
+    """Fail where nothing came of a leaf: the body of the check_leaves component.
+
+    Args:
+        empty_leaves: What postprocess says about such leaves; "" where there are none.
+        allow_empty: Do not fail.
+
+    Raises:
+        SystemExit: With status 1, after a paragraph about the leaves.
+    """
+    from kfp_sdg.errors import SdgError
+
+    with plain_console():
+        if empty_leaves and not allow_empty:
+            raise SdgError(
+                f"{empty_leaves}\nThe training data of the other leaves is there, and the report "
+                "beside it. allow_empty=true makes no failure of this."
+            )
+        for line in empty_leaves.splitlines():
+            say(f"{WARNING}{line}")
+        if not empty_leaves:
+            say("check: something came of every leaf")
+
+
+def _empty(leaves: Sequence[LeafOutcome]) -> str:
+    """Return a paragraph about the leaves that nothing came of; "" without any."""
+    from kfp_sdg.instructlab.outcome import EmptyLeafError
+
+    if not any(leaf.is_empty for leaf in leaves):
+        return ""
+    head, *lines = str(EmptyLeafError(leaves)).splitlines()
+    more = len(lines) - _MOST_EMPTY
+    tail = [f"  and {more:,} more; the report has them all"] if more > 0 else []
+    return "\n".join([head, *lines[:_MOST_EMPTY], *tail])
 
 
 def _suffix(given: str) -> str:
