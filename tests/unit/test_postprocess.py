@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,22 @@ class TestSkills:
             "user": "What?",
             "assistant": "No!\nReally? Yes.",
         }
+
+    @pytest.mark.parametrize(
+        ("output", "question", "answer"),
+        [
+            ("什么是彗星？冰和尘埃。", "什么是彗星？", "冰和尘埃。"),
+            ("ما المذنب؟ جليد.", "ما المذنب؟", "جليد."),
+        ],
+        ids=["Chinese", "Arabic"],
+    )
+    def test_the_question_marks_of_other_scripts_end_a_question_too(
+        self, tmp_path: Path, output: str, question: str, answer: str
+    ) -> None:
+        row = freeform(0, question=None, response=None, output=output)
+        process(tmp_path, {RHYMES: [row]})
+        told = said(node(tmp_path, f"{RHYMES}.jsonl")[0])
+        assert (told["user"], told["assistant"]) == (question, answer)
 
     def test_a_question_that_was_asked_about_a_seed_s_text_keeps_that_text(
         self, tmp_path: Path
@@ -392,3 +409,18 @@ class TestDeterminism:
         one, two = (node(tmp_path / seed, f"{BIRDS}_p10.jsonl") for seed in "12")
         assert len(one) == len(two)
         assert one != two
+
+
+def test_a_leaf_takes_the_memory_of_its_documents_not_of_its_rows(tmp_path: Path) -> None:
+    long = "Birds fly. " * 1000
+    rows = [knowledge(n % 5, n, document=f"{n % 5} {long}", icl_document=long) for n in range(500)]
+    table = rows_from_objects(rows)
+    postprocess({BIRDS: table.slice(0, 1)}, tmp_path, "warm", settings())  # imports stay
+    tracemalloc.start()
+    try:
+        postprocess({BIRDS: table}, tmp_path, SUFFIX, settings())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert table.nbytes > 10_000_000
+    assert peak < 5_000_000

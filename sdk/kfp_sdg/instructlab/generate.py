@@ -214,9 +214,9 @@ def write_generated(generated: Generated, folder: str | os.PathLike[str]) -> lis
     except OSError as error:
         raise StorageError(f"cannot write to {folder}: {error.strerror or error}") from error
     files = []
-    for name, rows in generated.leaf_tables().items():
+    for name in generated.leaves:
         files.append(folder / f"{name}.jsonl")
-        batches = rows.to_batches(max_chunksize=1_000)
+        batches = generated.leaf_rows(name).to_batches(max_chunksize=1_000)
         write_json_lines(files[-1], (row for batch in batches for row in batch.to_pylist()))
     return files
 

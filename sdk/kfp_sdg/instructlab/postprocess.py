@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ from kfp_sdg.storage.json_lines import json_lines_file, json_objects, json_text,
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
@@ -78,7 +79,7 @@ def postprocess(
         SpecError: A default recipe is wrong.
         StorageError: The disk refuses.
     """
-    readers = {name: table.to_pylist for name, table in leaves.items()}
+    readers = {name: partial(_rows, table) for name, table in leaves.items()}
     return _postprocess(readers, Path(output_dir), date_suffix, settings or TrainingSettings())
 
 
@@ -163,6 +164,21 @@ def _reader(path: Path) -> Callable[[], Iterable[Row]]:
     return lambda: (row for _, row in json_objects(path))
 
 
+def _rows(table: pa.Table) -> Iterator[Row]:
+    for batch in table.to_batches(max_chunksize=100):
+        yield from batch.to_pylist()
+
+
+def _sharing_texts(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield rows in which equal texts are one object: a leaf's rows repeat its documents."""
+    texts: dict[str, str] = {}
+    for row in rows:
+        yield {
+            name: texts.setdefault(value, value) if isinstance(value, str) else value
+            for name, value in row.items()
+        }
+
+
 def _postprocess(
     readers: Mapping[str, Callable[[], Iterable[Row]]],
     folder: Path,
@@ -178,7 +194,7 @@ def _postprocess(
         write_train = stack.enter_context(json_lines_file(train))
         write_messages = stack.enter_context(json_lines_file(messages))
         for name, read in sorted(readers.items()):
-            found = [pair_of(row) for row in read()]
+            found = [pair_of(row) for row in _sharing_texts(read())]
             pairs = [pair for pair in found if isinstance(pair, Pair)]
             for pair in pairs:
                 _write_pair(pair, settings.system_prompt, write_train, write_messages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections import Counter
@@ -28,7 +29,7 @@ class Ids:
             purpose: What the file is, so that equal rows of two files have different ids.
         """
         self._purpose = purpose
-        self._seen: Counter[str] = Counter()
+        self._seen: Counter[bytes] = Counter()  # digests: the texts would fill the memory
 
     def of(self, *content: str) -> str:
         """Return the id of a row, as a UUID.
@@ -37,5 +38,6 @@ class Ids:
             content: What makes the row different from others.
         """
         name = json.dumps([*self._purpose, *content])
-        self._seen[name] += 1
-        return str(uuid.uuid5(_NAMESPACE, f"{name} {self._seen[name]}"))
+        digest = hashlib.blake2b(name.encode(), digest_size=16).digest()
+        self._seen[digest] += 1
+        return str(uuid.uuid5(_NAMESPACE, f"{name} {self._seen[digest]}"))

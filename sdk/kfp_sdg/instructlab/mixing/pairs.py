@@ -1,11 +1,12 @@
 """A generated row becomes a question and its answer, or is rejected with a reason.
 
 Pipelines give the two as columns ``question`` and ``response``. Those for small teachers give one
-column ``output``, in which the question ends at the first question mark.
+column ``output``, in which the question ends at the first question mark, that of any script.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from kfp_sdg.instructlab.model import LeafKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_QUESTION_MARK = re.compile("[?？؟]")  # Chinese and Japanese; Arabic
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,13 @@ def pair_of(row: Mapping[str, Any]) -> Pair | Rejection:
     question, answer, output = (text_of(row, name) for name in ("question", "response", "output"))
     whole = not question and bool(output)
     if whole:
-        before, mark, after = output.partition("?")
+        mark = _QUESTION_MARK.search(output)
         if not mark:
             message = "there is no question mark in the output to tell the question from its answer"
             return Rejection(row, "no_question_mark", message, output)
-        question = f"{before.strip()}?" if before.strip() else ""
-        answer = after.strip()
+        before = output[: mark.start()].strip()
+        question = f"{before}{mark[0]}" if before else ""
+        answer = output[mark.end() :].strip()
     if not question:
         return Rejection(row, "no_question", _nothing("question", whole), output or None)
     if not answer:
