@@ -82,6 +82,7 @@ class Client:
         ends: When no more are sent.
         supply: How many requests there are at most in flight at this time, whatever the limit.
         timeout: Seconds after which a request is given up.
+        pause: How long the client lets answers gather before it looks at them; None: not at all.
     """
 
     control: Control
@@ -92,6 +93,8 @@ class Client:
     ends: float = float("inf")
     supply: Callable[[float], int] | None = None
     timeout: float = float("inf")
+    pause: Callable[[int], float] | None = None
+    gathered: list[Flight] = field(default_factory=list, init=False)
     sent: int = field(default=0, init=False)
     taken: int = field(default=0, init=False)
     in_flight: int = field(default=0, init=False)
@@ -206,6 +209,18 @@ class Simulation:
             if client.timeout < float("inf"):
                 self._plan(now + client.timeout, self._give_up, flight)
 
+    def _answered(self, flight: Flight) -> None:
+        client = flight.client
+        pause = client.pause(client.taken) if client.pause is not None else 0.0
+        if not client.gathered:
+            self._plan(self.clock.now + pause, self._look, client)
+        client.gathered.append(flight)
+
+    def _look(self, client: Client) -> None:
+        gathered, client.gathered = client.gathered, []
+        for flight in gathered:
+            self._end(flight, Outcome.ANSWERED)
+
     def _end(self, flight: Flight, outcome: Outcome) -> None:
         if flight.over:
             return
@@ -275,9 +290,7 @@ class Simulation:
         self._inside -= 1
         flight.unfinished -= 1
         if not flight.unfinished:
-            self._plan(
-                self.clock.now + self.server.overhead / 2, self._end, flight, Outcome.ANSWERED
-            )
+            self._plan(self.clock.now + self.server.overhead / 2, self._answered, flight)
         self._schedule()
 
 

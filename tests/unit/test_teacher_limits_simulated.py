@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kfp_sdg.teacher.congestion import CongestionControl
+from kfp_sdg.teacher.gathering import pause
 from limit_simulator import Client, Clock, Fixed, Server, Simulation, simulate
 
 if TYPE_CHECKING:
@@ -110,6 +111,45 @@ def test_the_cap_is_never_exceeded_and_always_used(most: int) -> None:
     assert simulation.utilisation() >= 0.97 * most / 128
 
 
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 0.8])
+def test_looking_how_long_an_answer_takes_alone_costs_little(jitter: float) -> None:
+    for seed in range(3):
+        simulation, _ = run(Server(64, {"ask": 1.0}, jitter), until=60.0, seed=seed)
+        assert simulation.utilisation(10.0, 60.0) >= 0.995
+
+
+# -- answers that are let gather ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds", "jitter"), [(0.1, 0.0), (0.1, 0.8), (1.0, 0.5)])
+def test_a_client_that_lets_answers_gather_keeps_the_server_full(
+    seconds: float, jitter: float
+) -> None:
+    clock, pauses = Clock(), []
+    control = CongestionControl(1024, clock=clock)
+
+    def gather(flight: int) -> float:
+        pauses.append(pause(control.slack(flight)))
+        return pauses[-1]
+
+    client = Client(control, requests=3000, pause=gather)
+    simulation = simulate(Server(64, {"ask": seconds}, jitter), [client], clock)
+    assert simulation.utilisation(0.0, simulation.last_answer - 1.5 * seconds) >= 0.98
+    assert sum(pauses) / len(pauses) >= 0.05 * seconds  # of several answers at a time
+
+
+@pytest.mark.parametrize("slots", [4, 64])
+def test_the_slack_is_what_waits_in_line_over_the_throughput(slots: int) -> None:
+    _, client = run(Server(slots, {"ask": 0.1}, 0.3), until=20.0)
+    assert client.control.slack(2 * slots) == pytest.approx(0.1, rel=0.3)
+    assert client.control.slack(slots // 2) == 0.0
+
+
+def test_a_server_that_takes_no_more_than_it_works_on_leaves_no_slack() -> None:
+    _, client = run(Server(64, {"ask": 0.1}, 0.3), until=20.0, most=48)
+    assert client.control.slack(48) < 0.01
+
+
 # -- unequal answers ----------------------------------------------------------------------------
 
 
@@ -165,7 +205,7 @@ def test_it_goes_on_while_a_larger_batch_gives_more_throughput() -> None:
 
     simulation, client = run(Server(1024, {"ask": 1.0}, 0.5, speed=speed), until=100.0)
     assert simulation.utilisation(20.0, 100.0) >= 0.95
-    assert client.limit_in(50.0, 100.0) <= 600
+    assert client.limit_in(50.0, 100.0) <= 2.8 * 256
 
 
 @pytest.mark.parametrize(
@@ -181,7 +221,7 @@ def test_answers_that_grow_longer_or_shorter_starve_no_server(
 ) -> None:
     server = Server(64, {"ask": 0.4}, 0.5, drift=drift)
     shares = [run(server, until=150.0, seed=seed)[0].utilisation() for seed in range(1, 5)]
-    assert sum(shares) / len(shares) >= 0.9  # a single one depends on what its dips meet
+    assert sum(shares) / len(shares) >= 0.94  # a single one depends on what its dips meet
 
 
 # -- refusals -----------------------------------------------------------------------------------

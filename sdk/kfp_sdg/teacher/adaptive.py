@@ -47,6 +47,11 @@ class AdaptiveLimiter:
         """How many answers may be in the making now."""
         return self._control.limit
 
+    @property
+    def slack(self) -> float:
+        """Seconds that the server can go on if it is sent nothing more."""
+        return self._control.slack(self._taken)
+
     async def acquire(self, places: int, kind: str) -> Sent:
         """Wait for places and take them; see ``Limiter``."""
         turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()

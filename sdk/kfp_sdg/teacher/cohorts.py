@@ -64,7 +64,6 @@ class Cohort:
 
     Attributes:
         size: How many requests it takes.
-        dip: It was sent at a lowered limit, to see what that changes.
         requests: Its requests, without those that failed.
         asked: How many of them there are, by kind.
         answered: How many of them are answered, by kind.
@@ -72,7 +71,6 @@ class Cohort:
     """
 
     size: int = _SMALLEST
-    dip: bool = False
     requests: list[Sent] = field(default_factory=list)
     asked: dict[str, int] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)

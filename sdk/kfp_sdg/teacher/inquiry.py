@@ -21,11 +21,15 @@ GATHERED = 32
 """Answers that are collected together while others wait for a place at the teacher, so that the
 work of collecting them is done for many at a time."""
 
-LONGEST_PAUSE = 0.1
+LONGEST_PAUSE = 0.2
 """Seconds that an answer waits for others at most."""
 
 SHORTEST_PAUSE = 0.002
 """The same while the teacher has free places, which the next requests should fill at once."""
+
+SHARE_OF_SLACK = 4
+"""The same while the teacher has no more waiting in line than itself sees: this part of the seconds
+that it can go on with that."""
 
 SECONDS_TO_CANCEL = 2.0
 """How long to wait for cancelled requests to end, so that nobody counts any more."""
@@ -134,7 +138,8 @@ class Inquiry(Generic[Tag]):
         if not self._choices_under_way:
             self._ring()
         elif self._choices_under_way <= self._enough:
-            self._ring_in(SHORTEST_PAUSE)
+            pause = self._pool.slack() / SHARE_OF_SLACK
+            self._ring_in(min(max(pause, SHORTEST_PAUSE), LONGEST_PAUSE))
         elif len(self._answered) >= GATHERED:
             self._ring()
         else:

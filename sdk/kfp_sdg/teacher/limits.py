@@ -29,6 +29,10 @@ class Limiter(Protocol):
     def limit(self) -> int:
         """How many places there are now."""
 
+    @property
+    def slack(self) -> float:
+        """Seconds that the server can go on if it is sent nothing more; 0.0 where not known."""
+
     async def acquire(self, places: int, kind: str) -> Ticket:
         """Wait for places and take them.
 

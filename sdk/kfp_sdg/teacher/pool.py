@@ -9,6 +9,7 @@ import operator
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from kfp_sdg.teacher.gathering import gathering_loop
 from kfp_sdg.teacher.inquiry import Inquiry
 from kfp_sdg.teacher.server_metrics import PrefixCache, prefix_cache
 
@@ -53,7 +54,8 @@ class TeacherPool:
         self._default = default
         self._endpoints = dict(endpoints or {})
         self._senders = dict(senders or {})
-        self._loop = asyncio.new_event_loop()
+        self._limiters = [sender.limiter for sender in self._senders.values()]
+        self._loop = gathering_loop(self.slack)
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="kfp-sdg-teacher", daemon=True
         )
@@ -75,6 +77,10 @@ class TeacherPool:
         """Return how many answers for a model may be in the making at once just now."""
         sender = self._senders.get(self.teacher(model_id)) if self._senders else None
         return sender.limiter.limit if sender else _WITHOUT_LIMIT
+
+    def slack(self) -> float:
+        """Return for how many seconds no server needs anything from here; see ``Limiter``."""
+        return min((limiter.slack for limiter in self._limiters), default=0.0)
 
     def prefix_cache(self) -> PrefixCache | None:
         """Return what the servers' prefix caches were asked for and had, all servers together.
