@@ -150,6 +150,11 @@ def test_a_server_that_takes_no_more_than_it_works_on_leaves_no_slack() -> None:
     assert client.control.slack(48) < 0.01
 
 
+def test_nothing_is_known_of_the_slack_while_all_requests_were_refused() -> None:
+    _, client = run(Server(64, {"ask": 0.3}, refuses=1.0), until=1.0)
+    assert client.control.slack(4) == 0.0
+
+
 # -- unequal answers ----------------------------------------------------------------------------
 
 

@@ -169,7 +169,7 @@ class CongestionControl:
             flight: Places taken now.
         """
         waiting = flight - self._busy
-        if self._starting or waiting <= 0:
+        if self._starting or not self._busy or waiting <= 0:
             return 0.0
         return waiting / self._busy * self._work / flight
 
