@@ -19,7 +19,7 @@ from kfp_sdg.instructlab.generate import (
 )
 from kfp_sdg.instructlab.leaf_books import LeafBooks
 from kfp_sdg.instructlab.model import LeafKind
-from kfp_sdg.instructlab.outcome import EmptyLeafError, Loss, leaf_outcomes, require_rows
+from kfp_sdg.instructlab.outcome import EmptyLeafError, Loss, empty_leaves, leaf_outcomes
 from kfp_sdg.instructlab.pipeline_set import evaluation_pipeline, find_pipelines
 from kfp_sdg.instructlab.preprocess import Preprocessed, preprocess
 from kfp_sdg.spec import BlockSpec, PipelineSpec
@@ -276,16 +276,17 @@ def test_a_leaf_of_which_nothing_came_says_why() -> None:
         Loss("judge", "filtered", 2, LeafKind.FREEFORM),
     )
     assert not outcomes["knowledge_birds"].is_empty
-    with pytest.raises(EmptyLeafError) as caught:
-        require_rows(tuple(outcomes.values()))
-    assert str(caught.value) == (
+    error = EmptyLeafError(tuple(outcomes.values()))
+    assert str(error) == (
         "nothing came of 2 of 5 leaves:\n"
         "  compositional_skills_rhymes: 2 seed rows; 2 filtered at judge\n"
         "  knowledge_cats: 2 seed rows; 2 rejected at ask (parse)\n"
         "Other seed examples, a larger scale factor or another teacher may help; allow_empty "
         "accepts it"
     )
-    assert caught.value.exit_code == 1
+    assert error.exit_code == 1
+    assert empty_leaves(error.outcomes, most=1).endswith("filtered at judge\n  … and 1 more")
+    assert empty_leaves([outcomes["knowledge_birds"]]) == ""
 
 
 def test_the_losses_of_all_leaves_are_the_losses_of_the_blocks() -> None:

@@ -142,6 +142,14 @@ def test_the_preview_shows_the_books_the_first_rows_and_an_example_of_each_reaso
     assert "| parse | 2 | no tag | Sorry |" in page
 
 
+def test_the_preview_shows_what_a_block_made_before_what_it_was_given():
+    given = [f"c{i}" for i in range(12)]
+    rows = pa.table({name: ["x"] for name in [*given, "question", "response"]})
+    page = block_preview(entry(), rows, NONE_REJECTED, given)
+    assert "\n| question | response | c0 | c1 |" in page
+    assert "Further columns: c8, c9, c10, c11." in page
+
+
 def test_the_preview_tells_what_asking_took():
     books = entry(
         retries=3,

@@ -84,6 +84,20 @@ def test_the_page_tells_of_each_leaf(taxonomy: Path, tmp_path: Path) -> None:
     assert rf"| compositional\_skills/writing/haiku | {mixed} | 5 |  |  | 5 |" in page
 
 
+def test_the_page_and_the_leaves_artifact_say_which_state_of_the_taxonomy_was_read(
+    taxonomy: Path, tmp_path: Path
+) -> None:
+    commit = repository(taxonomy, {})
+    made = run(tmp_path, taxonomy, taxonomy_branch="main")
+    page = Path(made["preview"].path).read_text(encoding="utf-8").replace("\\", "")
+    assert f"{taxonomy}, commit {commit}; base empty" in page
+    assert made["leaves"].metadata == {
+        "taxonomy_repo": str(taxonomy),
+        "taxonomy_commit": commit,
+        "taxonomy_base": "empty",
+    }
+
+
 def test_a_pull_request_of_a_repository_is_read(
     taxonomy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

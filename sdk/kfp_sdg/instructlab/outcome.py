@@ -42,7 +42,8 @@ class Loss:
     def __str__(self) -> str:
         """Return the loss as a phrase."""
         if self.reason in (FILTERED, DUPLICATES):
-            return f"{self.rows:,} {self.reason} at {self.where}"
+            reason = "duplicate" if self.reason == DUPLICATES and self.rows == 1 else self.reason
+            return f"{self.rows:,} {reason} at {self.where}"
         return f"{self.rows:,} rejected at {self.where} ({self.reason})"
 
 
@@ -106,13 +107,7 @@ class EmptyLeafError(SdgError):
             setting: What the user calls the setting that allows it.
         """
         self.outcomes = tuple(outcomes)
-        empty = [outcome for outcome in outcomes if outcome.is_empty]
-        lines = "".join(f"\n  {outcome}" for outcome in empty)
-        super().__init__(
-            f"nothing came of {len(empty)} of {len(outcomes)} leaves:{lines}\n"
-            "Other seed examples, a larger scale factor or another teacher may help; "
-            f"{setting} accepts it"
-        )
+        super().__init__(f"{empty_leaves(outcomes)}\n{what_may_help(setting)}")
 
 
 def losses(history: Iterable[HistoryEntry], leaf: str, kind: LeafKind) -> Iterator[Loss]:
@@ -155,14 +150,33 @@ def leaf_outcomes(
     )
 
 
-def require_rows(outcomes: Sequence[LeafOutcome]) -> None:
-    """Refuse a result that has nothing of a leaf.
+def empty_leaves(outcomes: Sequence[LeafOutcome], most: int | None = None) -> str:
+    """Return a paragraph about the leaves that nothing came of; "" without any.
 
-    Raises:
-        EmptyLeafError: Nothing came of some leaves; it says why.
+    Args:
+        outcomes: What all leaves gave.
+        most: So many are named; all without a number.
     """
-    if any(outcome.is_empty for outcome in outcomes):
-        raise EmptyLeafError(outcomes)
+    empty = [outcome for outcome in outcomes if outcome.is_empty]
+    if not empty:
+        return ""
+    lines = [f"nothing came of {len(empty)} of {len(outcomes)} leaves:"]
+    lines += [f"  {outcome}" for outcome in empty[:most]]
+    if most is not None and len(empty) > most:
+        lines.append(f"  … and {len(empty) - most:,} more")
+    return "\n".join(lines)
+
+
+def what_may_help(setting: str) -> str:
+    """Return what to do about leaves that nothing came of.
+
+    Args:
+        setting: What the user calls the setting that allows them.
+    """
+    return (
+        "Other seed examples, a larger scale factor or another teacher may help; "
+        f"{setting} accepts it"
+    )
 
 
 def _outcome(

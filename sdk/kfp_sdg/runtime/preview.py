@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -22,13 +22,16 @@ MAX_CELL = 100
 _MARKUP = re.compile(r"([\\`*_\[\]~])")
 
 
-def block_preview(entry: HistoryEntry, rows: pa.Table, rejected: pa.Table) -> str:
+def block_preview(
+    entry: HistoryEntry, rows: pa.Table, rejected: pa.Table, given: Collection[str] = ()
+) -> str:
     """Return the page about what a block did.
 
     Args:
         entry: The block's books.
         rows: Its output rows.
         rejected: The rows it rejected, with their reasons.
+        given: The columns that its input had. What the block made is shown before them.
     """
     counts = {
         "rows in": entry.rows_in,
@@ -42,7 +45,9 @@ def block_preview(entry: HistoryEntry, rows: pa.Table, rejected: pa.Table) -> st
     if entry.requests or entry.retries or entry.journal_hits:
         parts.append(_teacher_line(entry))
     parts.append(f"{entry.seconds:.1f} seconds.")
-    parts += _rows_section(rows)
+    made = [name for name in rows.column_names if name not in given]
+    rest = [name for name in rows.column_names if name in given]
+    parts += _rows_section(rows.select([*made, *rest]))
     if rejected.num_rows:
         parts += ["## Rejected rows", _rejected_table(rejected)]
     return "\n\n".join(parts) + "\n"
@@ -111,7 +116,8 @@ def _rejected_table(rejected: pa.Table) -> str:
 
 def counts_table(counts: Mapping[str, int]) -> str:
     """Return a Markdown table of numbers under their names."""
-    return table_of(tuple(counts), [[f"{count:,}" for count in counts.values()]])
+    names = [name.replace("_", " ") for name in counts]
+    return table_of(names, [[f"{count:,}" for count in counts.values()]])
 
 
 def table_of(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:

@@ -176,7 +176,9 @@ def _run(task: TaskInputs, teacher: TeacherInputs, block_type: str, config: dict
     entry, history = outcome.entry, (*history, outcome.entry)
     write_artifact(task.output_rows, outcome.rows, history)
     write_artifact(task.rejected_rows, outcome.rejected, history)
-    write_text(task.preview, block_preview(entry, outcome.rows, outcome.rejected))
+    write_text(
+        task.preview, block_preview(entry, outcome.rows, outcome.rejected, rows.column_names)
+    )
     numbers = metrics_of(entry)
     for name, value in numbers.items():
         task.metrics.log_metric(name, value)

@@ -14,12 +14,13 @@ from kfp_sdg.runtime.artifacts import write_artifact, write_parameter, write_tex
 from kfp_sdg.runtime.console import plain_console, say
 from kfp_sdg.runtime.encoding import dump_json
 from kfp_sdg.runtime.json_setting import json_setting
-from kfp_sdg.runtime.preview import counts_table, table_of
+from kfp_sdg.runtime.preview import counts_table, escaped, table_of
 from kfp_sdg.spec.problems import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from kfp_sdg.instructlab.checkout import Checkout
     from kfp_sdg.instructlab.documents import LeafDocuments
     from kfp_sdg.instructlab.model import Leaf
     from kfp_sdg.instructlab.preprocess import Preprocessed
@@ -91,10 +92,15 @@ def preprocess_taxonomy(
         _check_repo(source.repo)
         factors = json_setting("scale_factors", scale_factors, dict, _FACTORS)
         known = json_setting("kinds", kinds, list, f"a JSON list of {', '.join(LeafKind)}")
-        found, documents, rows = _read(
+        checkout, found, documents, rows = _read(
             source, git_secret_url, known, factors, int(chunk_word_count), int(server_ctx_size)
         )
         write_preprocessed(rows, leaves.path)
+        leaves.metadata.update(
+            taxonomy_repo=source.repo,
+            taxonomy_commit=checkout.commit,
+            taxonomy_base=checkout.base,
+        )
         write_artifact(seed_rows, seed_rows_of(found), ())
         places = {
             LeafKind.KNOWLEDGE: (knowledge_rows, knowledge_count),
@@ -117,7 +123,7 @@ def preprocess_taxonomy(
         }
         for name, value in numbers.items():
             metrics.log_metric(name, value)
-        write_text(preview, _page(found, documents, rows, numbers))
+        write_text(preview, _page(_state(source, checkout), found, documents, rows, numbers))
         say("preprocess: " + ", ".join(f"{name} {value:,}" for name, value in numbers.items()))
 
 
@@ -128,7 +134,7 @@ def _read(
     factors: Mapping[str, int],
     chunk_word_count: int,
     server_ctx_size: int,
-) -> tuple[Sequence[Leaf], Mapping[str, LeafDocuments], Preprocessed]:
+) -> tuple[Checkout, Sequence[Leaf], Mapping[str, LeafDocuments], Preprocessed]:
     """Read the taxonomy and its documents, and put the rows together."""
     from kfp_sdg.instructlab.checkout import check_out
     from kfp_sdg.instructlab.documents import load_all_documents
@@ -141,8 +147,7 @@ def _read(
         git_access(source, git_secret_url, Path(scratch)) as access,
     ):
         taxonomy = check_out(source, Path(scratch, "taxonomy"), access)
-        state = f"commit {taxonomy.commit}" if taxonomy.commit else "as the folder is now"
-        say(f"preprocess: {source.repo}, {state}; base {taxonomy.base}")
+        say(f"preprocess: {_state(source, taxonomy)}")
         leaves = read_taxonomy(taxonomy.folder, base=taxonomy.base)
         _require_pipelines(leaves, kinds)
         documents = load_all_documents(
@@ -154,7 +159,13 @@ def _read(
             server_ctx_size=server_ctx_size,
         )
         chunks = {name: leaf.chunks for name, leaf in documents.items()}
-        return leaves, documents, preprocess(leaves, chunks, scale_factors=factors)
+        return taxonomy, leaves, documents, preprocess(leaves, chunks, scale_factors=factors)
+
+
+def _state(source: TaxonomySource, checkout: Checkout) -> str:
+    """Return which state of the taxonomy was read."""
+    state = f"commit {checkout.commit}" if checkout.commit else "as the folder is now"
+    return f"{source.repo}, {state}; base {checkout.base}"
 
 
 def _check_repo(repo: str) -> None:
@@ -191,6 +202,7 @@ def _require_pipelines(leaves: Sequence[Leaf], kinds: Sequence[str]) -> None:
 
 
 def _page(
+    state: str,
     leaves: Sequence[Leaf],
     documents: Mapping[str, LeafDocuments],
     rows: Preprocessed,
@@ -213,6 +225,7 @@ def _page(
         )
     parts = [
         "# Taxonomy",
+        escaped(state),
         counts_table(numbers),
         "## Leaves",
         table_of(("leaf", "kind", "seed examples", "documents", "chunks", "rows"), lines),

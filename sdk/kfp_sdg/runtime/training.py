@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kfp_sdg.errors import Position, Problem, SpecError
+from kfp_sdg.errors import Position, Problem, SdgError, SpecError
 from kfp_sdg.instructlab.model import LeafKind
 from kfp_sdg.runtime.artifacts import (
     read_artifact,
@@ -20,14 +20,13 @@ from kfp_sdg.runtime.json_setting import json_setting
 from kfp_sdg.runtime.training_report import training_report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import pyarrow as pa
 
     from kfp_sdg.engine import RunResult
     from kfp_sdg.instructlab.generate import Generated
     from kfp_sdg.instructlab.mixing import Mixed
-    from kfp_sdg.instructlab.outcome import LeafOutcome
     from kfp_sdg.instructlab.preprocess import Preprocessed
     from kfp_sdg.runtime.artifacts import Artifact, MetricsArtifact
 
@@ -81,6 +80,7 @@ def postprocess_taxonomy(
             came of are nothing wrong yet, see ``check_leaves``.
     """
     from kfp_sdg.instructlab.mixing import DEFAULT_SYSTEM_PROMPT, TrainingSettings
+    from kfp_sdg.instructlab.outcome import empty_leaves as empty_leaves_of
     from kfp_sdg.instructlab.postprocess import write_test_file
     from kfp_sdg.instructlab.preprocess import read_preprocessed, write_preprocessed
     from kfp_sdg.instructlab.results import write_results
@@ -133,7 +133,7 @@ def postprocess_taxonomy(
             metrics.log_metric(name, value)
         write_text(report, training_report(results.leaves, numbers))
         say("postprocess: " + ", ".join(f"{name} {value:,}" for name, value in numbers.items()))
-        write_parameter(empty_leaves, _empty(results.leaves))
+        write_parameter(empty_leaves, empty_leaves_of(results.leaves, most=_MOST_EMPTY))
 
 
 def check_leaves(*, empty_leaves: str, allow_empty: bool = False) -> None:
@@ -146,30 +146,18 @@ def check_leaves(*, empty_leaves: str, allow_empty: bool = False) -> None:
     Raises:
         SystemExit: With status 1, after a paragraph about the leaves.
     """
-    from kfp_sdg.errors import SdgError
+    from kfp_sdg.instructlab.outcome import what_may_help
 
     with plain_console():
         if empty_leaves and not allow_empty:
             raise SdgError(
-                f"{empty_leaves}\nThe training data of the other leaves is there, and the report "
-                "beside it. allow_empty=true makes no failure of this."
+                f"{empty_leaves}\n{what_may_help('allow_empty')}. The training data of all other "
+                "leaves and the report are there, as outputs of postprocess."
             )
         for line in empty_leaves.splitlines():
             say(f"{WARNING}{line}")
         if not empty_leaves:
             say("check: something came of every leaf")
-
-
-def _empty(leaves: Sequence[LeafOutcome]) -> str:
-    """Return a paragraph about the leaves that nothing came of; "" without any."""
-    from kfp_sdg.instructlab.outcome import EmptyLeafError
-
-    if not any(leaf.is_empty for leaf in leaves):
-        return ""
-    head, *lines = str(EmptyLeafError(leaves)).splitlines()
-    more = len(lines) - _MOST_EMPTY
-    tail = [f"  and {more:,} more; the report has them all"] if more > 0 else []
-    return "\n".join([head, *lines[:_MOST_EMPTY], *tail])
 
 
 def _suffix(given: str) -> str:
