@@ -108,6 +108,14 @@ def test_parts_are_zstd_and_carry_no_metadata_of_pandas(tmp_path: Path) -> None:
     assert b"pandas" not in (metadata.metadata or {})
 
 
+def test_no_more_than_a_few_thousand_rows_wait_in_memory_to_be_written(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "rows", pa.table({"id": range(10_000)}))
+    metadata = pq.ParquetFile(tmp_path / "rows" / "part-00000-train.parquet").metadata
+    groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    assert sum(groups) == 10_000
+    assert max(groups) <= 4096
+
+
 def test_datasets_reads_it_without_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from datasets import load_dataset
 
