@@ -89,6 +89,14 @@ def test_the_training_data_comes_with_the_command_that_trains() -> None:
     assert "ilab" not in shown(result(Path("out"), OUTCOMES[0]))
 
 
+@pytest.mark.parametrize("kinds", [("knowledge", "skills"), ("skills",)])
+def test_the_commands_can_be_pasted_whatever_the_folder_is_called(kinds: tuple[str, ...]) -> None:
+    text = shown(result(Path("my out"), *OUTCOMES, mixes=kinds))
+    assert "lm_eval --include_path 'my out/node_datasets_one' " in text
+    for kind in kinds:
+        assert f"'my out/{kind}_train_msgs_one.jsonl'" in text
+
+
 def test_rejected_rows_are_shown_where_there_are_any(tmp_path: Path) -> None:
     assert "\nrejected " not in shown(result(tmp_path, OUTCOMES[1]), 300)
     (tmp_path / "run_one" / "knowledge" / "rejected").mkdir(parents=True)

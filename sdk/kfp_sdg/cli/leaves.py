@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -132,7 +133,8 @@ def _places(result: WorkflowResult) -> Iterator[tuple[str, str]]:
         yield label, f"{train[kind]}  ({rows_phrase(mixed.rows)})"
     yield "seeds", str(folder.path("test", ".jsonl"))
     if any(outcome.questions for outcome in result.outcomes):
-        yield "evaluate", f"lm_eval --include_path {folder.path('node_datasets')} --tasks mmlu_pr"
+        questions = quote(str(folder.path("node_datasets")))
+        yield "evaluate", f"lm_eval --include_path {questions} --tasks mmlu_pr"
     for number, place in enumerate(_rejected(folder.path("run"))):
         yield "" if number else "rejected", str(place)
     if train:
@@ -143,8 +145,8 @@ def _training(train: Mapping[str, str]) -> str:
     """Return the options with which InstructLab trains: in two phases if there is data for both."""
     if len(train) == 1:
         [data] = train.values()
-        return f"--data-path {data}"
+        return f"--data-path {quote(data)}"
     return (
-        f"--strategy lab-multiphase --phased-phase1-data {train['knowledge']} "
-        f"--phased-phase2-data {train['skills']}"
+        f"--strategy lab-multiphase --phased-phase1-data {quote(train['knowledge'])} "
+        f"--phased-phase2-data {quote(train['skills'])}"
     )
