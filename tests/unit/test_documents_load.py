@@ -17,6 +17,7 @@ from kfp_sdg.instructlab.documents import (
 )
 from kfp_sdg.instructlab.model import Leaf, LeafKind, QuestionAnswer, SeedExample
 from kfp_sdg.instructlab.taxonomy import read_taxonomy
+from taxonomies import KNOWLEDGE, knowledge, write_leaf
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "taxonomy"
 
@@ -116,6 +117,32 @@ def test_a_missing_repository_is_named_with_the_leafs_file(load, tmp_path):
     [problem] = problems_of(load, leaf(tmp_path / "nowhere", "main"))
     assert problem.startswith("knowledge/birds/qna.yaml: ")
     assert f"{tmp_path}/nowhere is not there" in problem
+
+
+@pytest.mark.parametrize(
+    ("repo", "commit", "pattern", "place"),
+    [
+        ("nowhere", "main", "*.md", "6:3: the documents' repository"),
+        ("ext::sh -c id", "main", "*.md", "6:3: 'ext::sh -c id' would have git run"),
+        ("docs", "deadbeef", "*.md", "7:3: the documents' repository"),
+        ("docs", "a..b", "*.md", "7:3: 'a..b' is no name of a commit"),
+        ("docs", "main", "*.pdf", "10:7: the pattern '*.pdf' matches no file"),
+        ("docs", "main", "out.md", "10:7: the document out.md is a symbolic link"),
+    ],
+)
+def test_what_is_wrong_with_documents_is_told_with_its_line(
+    load, tmp_path, repo, commit, pattern, place
+):
+    docs = tmp_path / "taxonomy" / "docs"
+    write(docs, {"birds.md": BIRDS})
+    (docs / "out.md").symlink_to("/etc/hostname")
+    repository(docs, {})
+    text = knowledge(pattern=pattern).replace("https://git.example/comets", repo)
+    text = text.replace("abcdef0", commit).replace("patterns:\n", 'patterns:\n    - "birds.md"\n')
+    write_leaf(tmp_path / "taxonomy", KNOWLEDGE, text)
+    [a_leaf] = read_taxonomy(tmp_path / "taxonomy")
+    [problem] = problems_of(load, a_leaf)
+    assert problem.startswith(f"{a_leaf.file}:{place}")
 
 
 @pytest.mark.parametrize("commit", ["0" * 40, "no-such-branch", "0badc0de"])

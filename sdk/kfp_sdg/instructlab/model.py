@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kfp_sdg.errors import Position
 
 
 class LeafKind(StrEnum):
@@ -44,11 +50,14 @@ class DocumentSource:
         repo: URL or path of a git repository, or path of a folder.
         commit: The commit, tag or branch; not looked at for a folder that is no repository.
         patterns: Glob patterns of the documents' paths below it.
+        places: Where these stand in the leaf's file, for messages: "repo", "commit", and each
+            pattern by its number from 0.
     """
 
     repo: str
     commit: str
     patterns: tuple[str, ...]
+    places: Mapping[str | int, Position] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kfp_sdg.instructlab.documents.trees import Tree
+    from kfp_sdg.instructlab.model import DocumentSource
 
 _MOST_NAMES = 8
 """How many names an error lists of what is there."""
 
 
-def find_documents(tree: Tree, patterns: Sequence[str], file: str) -> list[str]:
+def find_documents(tree: Tree, source: DocumentSource, file: str) -> list[str]:
     """Return the paths of the documents that the patterns match, sorted, each once.
 
     A file that is no document, as a picture beside the texts, is passed over as long as the pattern
@@ -27,7 +28,7 @@ def find_documents(tree: Tree, patterns: Sequence[str], file: str) -> list[str]:
 
     Args:
         tree: The repository's files.
-        patterns: Glob patterns.
+        source: What the leaf says, with its patterns.
         file: The leaf's file, for messages.
 
     Raises:
@@ -37,36 +38,37 @@ def find_documents(tree: Tree, patterns: Sequence[str], file: str) -> list[str]:
     problems: list[Problem] = []
     found: dict[str, str] = {}
     paths = tree.paths
-    for pattern in dict.fromkeys(patterns):
+    for number, pattern in enumerate(source.patterns):
+        where = source.places.get(number, Position(file))
         if reason := refusal(pattern):
             expected = "a pattern of paths below the repository's folder, as docs/*.md"
-            problems.append(_problem(file, f"the pattern {pattern!r} {reason}", expected))
+            problems.append(_problem(where, f"the pattern {pattern!r} {reason}", expected))
             continue
         matched = matching(pattern, paths)
         documents = [path for path in matched if ending_of(path)]
         if not documents:
-            problems.append(_nothing(file, pattern, matched, tree))
+            problems.append(_nothing(where, pattern, matched, tree))
         for path in documents:
             try:
                 found.setdefault(tree.file_behind(path), path)
             except LeadsOut as error:
                 message = f"the document {path} is a symbolic link that {error}"
-                problems.append(_problem(file, message, "a file", code="document-link"))
+                problems.append(_problem(where, message, "a file", code="document-link"))
     if problems:
         raise SpecError(list(dict.fromkeys(problems)))
     return sorted(found)
 
 
-def _nothing(file: str, pattern: str, matched: Sequence[str], tree: Tree) -> Problem:
+def _nothing(where: Position, pattern: str, matched: Sequence[str], tree: Tree) -> Problem:
     kinds = ", ".join(ENDINGS)
     if matched:
         message = f"the pattern {pattern!r} matches no document, only {_named(matched)}"
-        return _problem(file, message, f"files that end in {kinds}", code="no-document")
+        return _problem(where, message, f"files that end in {kinds}", code="no-document")
     closed = next((name for name in (*tree.left_out, *tree.paths) if _below(pattern, name)), None)
     if closed:
         message = f"the pattern {pattern!r} matches no file: {closed} is not looked into"
         expected = "files of the repository itself, neither of a submodule nor behind a link"
-        return _problem(file, message, expected, code="no-document")
+        return _problem(where, message, expected, code="no-document")
     documents = [path for path in tree.paths if ending_of(path)]
     there = (
         f"its documents are {_named(_nearest(pattern, documents))}"
@@ -74,7 +76,7 @@ def _nothing(file: str, pattern: str, matched: Sequence[str], tree: Tree) -> Pro
         else (f"it has no files that end in {kinds}")
     )
     message = f"the pattern {pattern!r} matches no file of the repository; {there}"
-    return _problem(file, message, code="no-document")
+    return _problem(where, message, code="no-document")
 
 
 def _below(pattern: str, name: str) -> bool:
@@ -93,6 +95,6 @@ def _named(paths: Sequence[str]) -> str:
 
 
 def _problem(
-    file: str, message: str, expected: str | None = None, code: str = "document-pattern"
+    where: Position, message: str, expected: str | None = None, code: str = "document-pattern"
 ) -> Problem:
-    return Problem(message, Position(file), None, expected, None, code)
+    return Problem(message, where, None, expected, None, code)

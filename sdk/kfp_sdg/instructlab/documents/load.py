@@ -181,7 +181,7 @@ def find_all_documents(
             continue
         try:
             tree = repositories.tree(leaf.documents, leaf.file)
-            paths = find_documents(tree, leaf.documents.patterns, leaf.file)
+            paths = find_documents(tree, leaf.documents, leaf.file)
             files = tree.on_disk(paths)
         except SpecError as error:
             problems += error.problems
@@ -218,7 +218,7 @@ class _Loader:
         if source is None:
             return LeafDocuments()
         tree = self._repositories.tree(source, leaf.file)
-        paths = find_documents(tree, source.patterns, leaf.file)
+        paths = find_documents(tree, source, leaf.file)
         chunks: dict[str, list[str]] = {}
         problems: list[Problem] = []
         files = tree.on_disk(paths)

@@ -100,25 +100,28 @@ class Repositories:
         key = (source.repo, source.commit)
         if key not in self._trees:
             try:
-                self._trees[key] = self._open(source.repo.strip(), source.commit.strip(), file)
+                self._trees[key] = self._open(source, file)
             except _NoSuchCommit as error:
                 self._trees[key] = error
         found = self._trees[key]
         if isinstance(found, _NoSuchCommit):
             raise _problem(
-                file,
+                source.places.get("commit", Position(file)),
                 f"the documents' repository {_shown(source.repo)} has no commit {source.commit!r}",
                 "commit-not-found",
                 expected="a commit, a tag or a branch of it",
             )
         return found
 
-    def _open(self, repo: str, commit: str, file: str) -> Tree:
-        path = self._local_path(repo, file)
+    def _open(self, source: DocumentSource, file: str) -> Tree:
+        repo, commit = source.repo.strip(), source.commit.strip()
+        where = source.places.get("repo", Position(file))
+        path = self._local_path(repo, where)
         if path is not None and not (self._is_repository(path)):
             return FolderTree.of(path)
         if not _COMMIT.fullmatch(commit):
-            raise _problem(file, f"{commit!r} is no name of a commit", "commit-name")
+            where = source.places.get("commit", Position(file))
+            raise _problem(where, f"{commit!r} is no name of a commit", "commit-name")
         try:
             if path is not None:
                 return self._local_repository(path, commit)
@@ -127,16 +130,16 @@ class Repositories:
             advice = next((text for sign, text in _ADVICE if re.search(sign, str(error))), None)
             message = f"the documents' repository {_shown(repo)} cannot be read: {error}"
             raise StorageError(
-                f"{file}: {message}" + (f" ({advice})" if advice else "")
+                f"{where}: {message}" + (f" ({advice})" if advice else "")
             ) from error.__cause__
 
-    def _local_path(self, repo: str, file: str) -> Path | None:
+    def _local_path(self, repo: str, where: Position) -> Path | None:
         """Return the path that is meant, or None for a URL.
 
         Raises:
             SpecError: It is neither, or a path that may not be used.
         """
-        text = _checked_repo(repo, file)
+        text = _checked_repo(repo, where)
         if text is None:
             return None
         path = Path(os.path.abspath(self._taxonomy / Path(text).expanduser()))
@@ -144,14 +147,14 @@ class Repositories:
             inside = path.resolve().is_relative_to(self._taxonomy.resolve())
             if not inside:
                 raise _problem(
-                    file,
+                    where,
                     f"the documents are in {text}, a path of this machine outside of the taxonomy",
                     "local-documents",
                     expected="the URL of a git repository, or a folder in the taxonomy",
                 )
         if not path.is_dir():
             raise _problem(
-                file,
+                where,
                 f"the documents' repository {text} is not there",
                 "no-repository",
                 expected=f"a folder, and {path} is none, or a URL such as https://host/name.git",
@@ -245,7 +248,7 @@ def _run(
     return replace(result, errors=access.hide_in(result.errors))
 
 
-def _checked_repo(repo: str, file: str) -> str | None:
+def _checked_repo(repo: str, where: Position) -> str | None:
     """Return a path, or None for a URL that git may be given.
 
     Raises:
@@ -253,10 +256,10 @@ def _checked_repo(repo: str, file: str) -> str | None:
             kind that is not fetched.
     """
     if not repo or repo.startswith("-") or not repo.isprintable():
-        raise _problem(file, f"{_shown(repo)!r} is no repository", "no-repository")
+        raise _problem(where, f"{_shown(repo)!r} is no repository", "no-repository")
     if _HELPER.match(repo):
         raise _problem(
-            file,
+            where,
             f"{repo!r} would have git run a command",
             "unsafe-repository",
             expected="a URL of https, http, ssh or git, or a path",
@@ -264,7 +267,7 @@ def _checked_repo(repo: str, file: str) -> str | None:
     url = _URL.fullmatch(repo)
     if url and url["scheme"].lower() not in _SCHEMES:
         raise _problem(
-            file,
+            where,
             f"a repository cannot be fetched by {url['scheme']}://",
             "unsafe-repository",
             expected="a URL of https, http, ssh or git, or a path",
@@ -272,11 +275,13 @@ def _checked_repo(repo: str, file: str) -> str | None:
     if url and url["scheme"].lower() == "file":
         host, slash, path = url["rest"].partition("/")
         if host not in ("", "localhost"):
-            raise _problem(file, f"{repo} names a host, and files are of this one", "no-repository")
+            raise _problem(
+                where, f"{repo} names a host, and files are of this one", "no-repository"
+            )
         return f"{slash}{path}"
     if url:
         if url["rest"].rpartition("@")[2].startswith("-") or url["rest"].startswith("-"):
-            raise _problem(file, f"{_shown(repo)!r} is no repository", "unsafe-repository")
+            raise _problem(where, f"{_shown(repo)!r} is no repository", "unsafe-repository")
         return None
     return None if _SSH_SHORT.fullmatch(repo) else repo
 
@@ -317,5 +322,5 @@ def _shown(repo: str) -> str:
     return re.sub(r"(?<=://)[^/@\s]*@", "", repo)
 
 
-def _problem(file: str, message: str, code: str, expected: str | None = None) -> SpecError:
-    return SpecError(Problem(message, Position(file), None, expected, None, code))
+def _problem(where: Position, message: str, code: str, expected: str | None = None) -> SpecError:
+    return SpecError(Problem(message, where, None, expected, None, code))

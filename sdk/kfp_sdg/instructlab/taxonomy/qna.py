@@ -71,7 +71,7 @@ def read_qna(file: QnaFile, findings: Findings) -> ReadFile:
     if len(findings.errors) > before:
         return ReadFile(file, version, text)
     path = file.leaf if file.folder in FOLDERS else f"{name}/{file.leaf}"
-    return ReadFile(file, version, text, _leaf(path, file.shown, version, document.content))
+    return ReadFile(file, version, text, _leaf(path, file.shown, version, document))
 
 
 def _version(document: Document, findings: Findings) -> int | None:
@@ -173,8 +173,8 @@ def _pairs(example: Mapping[str, Any]) -> list[tuple[NodePath, Mapping[str, Any]
     return [(("questions_and_answers", index), pair) for index, pair in enumerate(pairs)]
 
 
-def _leaf(path: str, shown: str, version: int, content: Mapping[str, Any]) -> Leaf:
-    source = content.get("document")
+def _leaf(path: str, shown: str, version: int, document: Document) -> Leaf:
+    content = document.content
     return Leaf(
         path=path,
         file=shown,
@@ -183,12 +183,21 @@ def _leaf(path: str, shown: str, version: int, content: Mapping[str, Any]) -> Le
         task_description=content.get("task_description", "").strip(),
         domain=content.get("domain", "").strip(),
         document_outline=content.get("document_outline", "").strip(),
-        documents=source
-        and DocumentSource(
-            repo=source["repo"].strip(),
-            commit=source["commit"].strip(),
-            patterns=tuple(pattern.strip() for pattern in source["patterns"]),
-        ),
+        documents=_document_source(document) if "document" in content else None,
+    )
+
+
+def _document_source(document: Document) -> DocumentSource:
+    written, at = document.content["document"], document.source.at
+    patterns = tuple(pattern.strip() for pattern in written["patterns"])
+    return DocumentSource(
+        repo=written["repo"].strip(),
+        commit=written["commit"].strip(),
+        patterns=patterns,
+        places={
+            **{key: at("document", key) for key in ("repo", "commit")},
+            **{number: at("document", "patterns", number) for number in range(len(patterns))},
+        },
     )
 
 
