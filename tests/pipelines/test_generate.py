@@ -127,6 +127,18 @@ def test_scale_factors_of_the_run_and_of_leaves_are_obeyed(
     assert "num_instructions_to_generate" not in columns
 
 
+def test_so_much_of_each_skill_goes_into_the_mix_as_the_user_says(
+    made: Path, stub_teacher: StubTeacher
+) -> None:
+    options = ("--pipeline", "simple", "--scale-factor", "1", "--no-eval")
+    assert go(stub_teacher, *options, "--skills-sampling-size", "0.5") == 0
+    rows = read_lines(made / "out" / f"skills_train_msgs_{SUFFIX}.jsonl")
+    nodes = made / "out" / f"node_datasets_{SUFFIX}"
+    skills = sum(len(read_lines(path)) // 2 for path in nodes.glob("compositional_*.jsonl"))
+    (knowledge,) = nodes.glob("*_p10.jsonl")
+    assert len(rows) == skills + len(read_lines(knowledge))
+
+
 def test_the_same_taxonomy_gives_the_same_bytes(made: Path, stub_teacher: StubTeacher) -> None:
     assert go(stub_teacher) == 0
     first = contents(made / "out")
@@ -277,6 +289,7 @@ def test_a_leaf_that_gave_nothing_fails_the_run_with_the_reason_after_all_is_wri
         (["--pipeline", "fulll"], "did you mean 'full'?"),
         (["--leaf-scale", "knowledge/science"], "is not of the form LEAF=N"),
         (["--leaf-scale", "knowledge/science/bird=3"], "there is no such leaf"),
+        (["--skills-sampling-size", "many"], "is neither a number of rows such as 30 nor"),
         (["--date-suffix", "a/b"], "cannot be part of a file's name"),
         (["--chunk-word-count", "9000"], "leaves 3072 for them"),
         (["--taxonomy", "nowhere"], "there is no such taxonomy"),

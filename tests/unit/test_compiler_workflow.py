@@ -128,6 +128,7 @@ def test_the_form_asks_for_the_taxonomy_and_the_teacher_and_describes_every_fiel
         "teacher_url",
     }
     assert form.keys() >= {"taxonomy_branch", "pull_request", "taxonomy_base", "git_secret"}
+    assert form.keys() >= {"yaml_rules", "skills_sampling_size"}
     assert form.keys() >= {"model_id", "teacher_secret", "num_instructions_to_generate"}
     assert not form.keys() & {"input_uri", "seed_samples"}
 

@@ -161,11 +161,21 @@ def test_the_system_prompt_stands_in_every_training_and_test_row(task: dict[str,
         assert all("Answer in verse." in line for line in lines)
 
 
+@pytest.mark.parametrize(("size", "rows"), [("4", 4), ("0.5", 3), ("1.0", 6)])
+def test_so_much_of_a_skill_goes_into_the_mix_as_the_run_says(
+    task: dict[str, Any], size: str, rows: int
+) -> None:
+    postprocess_taxonomy(**task, date_suffix=SUFFIX, skills_sampling_size=size)
+    assert task["skills_train"].stored.table.num_rows == rows
+
+
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
         ({"auxiliary_instructions": "[]"}, "auxiliary_instructions: is not what it should be: []"),
         ({"date_suffix": "../out"}, "date_suffix"),
+        ({"skills_sampling_size": "many"}, "skills_sampling_size: 'many' is neither"),
+        ({"skills_sampling_size": "-1"}, "skills_sampling_size: '-1' is neither"),
     ],
 )
 def test_what_cannot_be_is_an_error(

@@ -19,6 +19,7 @@ def postprocess(
     report: dsl.Output[dsl.Markdown],
     auxiliary_instructions: str = "{}",
     system_prompt: str = "",
+    skills_sampling_size: str = "30",
     seed: int = 42,
     date_suffix: str = "",
 ):
@@ -41,6 +42,7 @@ def postprocess(
         report: For each leaf what was generated, rejected, filtered and used, and why.
         auxiliary_instructions: JSON object of instructions for rewritten documents, by their type.
         system_prompt: What the system says in training rows; empty for a general one.
+        skills_sampling_size: How much of each skill leaf is mixed: rows (30) or a share (0.5).
         seed: What rows are chosen by that do not all go into a mix.
         date_suffix: What the files' names end in; empty for the time of the task.
     """

@@ -25,6 +25,9 @@ def preprocess(
     server_ctx_size: int = 4096,
     scale_factors: str = "{}",
     evaluate: bool = True,
+    yaml_rules: str = "",
+    date_suffix: str = "",
+    skills_sampling_size: str = "30",
     kinds: str = '["knowledge", "freeform_skill", "grounded_skill"]',
 ):
     """Turn a taxonomy and its documents into rows for the pipelines.
@@ -56,6 +59,9 @@ def preprocess(
         server_ctx_size: Context of the teacher in tokens, which prompt, piece and answer share.
         scale_factors: JSON object from leaf or pattern to how much each of its rows is to give.
         evaluate: Whether questions to test a trained model with are wanted.
+        yaml_rules: Configuration of yamllint for the qna.yaml files, as text; empty: InstructLab's.
+        date_suffix: That of postprocess, looked at here so that a mistake costs no answers.
+        skills_sampling_size: That of postprocess, looked at here too.
         kinds: JSON list of the kinds of leaves that there are pipelines for; others are an error.
     """
     inputs = dict(locals())

@@ -164,6 +164,15 @@ def generate_command(
             show_default=False,
         ),
     ] = None,
+    skills_sampling_size: Annotated[
+        str,
+        typer.Option(
+            metavar="N|SHARE",
+            help="How much of what each skill leaf gave goes into the mix: a number of rows (a "
+            "smaller leaf's rows are repeated), or a share such as 0.5; 1.0: all rows.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = "30",
     seed: Annotated[
         int,
         typer.Option(
@@ -260,7 +269,11 @@ def generate_command(
         access=GitAccess.from_environment(os.environ),
         converter=DoclingConverter(docling_models),
         evaluate=not no_eval,
-        training=TrainingSettings(system_prompt=system_prompt or DEFAULT_SYSTEM_PROMPT, seed=seed),
+        training=TrainingSettings(
+            system_prompt=system_prompt or DEFAULT_SYSTEM_PROMPT,
+            skills_sampling_size=_sampling_size(skills_sampling_size),
+            seed=seed,
+        ),
         allow_empty=allow_empty,
     )
     _carry_out(order, asking, log_format)
@@ -305,6 +318,19 @@ def _carry_out(order: WorkflowOrder, asking: AskingOrder, log_format: LogFormat 
     for outcome in result.outcomes:
         if outcome.is_empty:
             say(f"nothing came of {outcome}", label="Warning")
+
+
+def _sampling_size(text: str) -> int | float:
+    """Return the number of rows or the share of them that is meant."""
+    from kfp_sdg.instructlab.mixing import parse_sampling_size
+
+    try:
+        return parse_sampling_size(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is neither a number of rows such as 30 nor a share of them such as 0.5",
+            param_hint="--skills-sampling-size",
+        ) from None
 
 
 def _leaf_scale(text: str) -> tuple[str, int]:

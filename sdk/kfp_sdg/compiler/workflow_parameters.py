@@ -53,6 +53,13 @@ _TAXONOMY = (
         "",
     ),
     RunParameter(
+        "yaml_rules",
+        str,
+        "How the taxonomy's YAML has to be written: the text of a yamllint configuration, such as "
+        "{extends: relaxed}. Empty: InstructLab's rules.",
+        "",
+    ),
+    RunParameter(
         "chunk_word_count",
         int,
         "The most words in a piece of a document that rows are generated from.",
@@ -82,6 +89,13 @@ _TAXONOMY = (
         str,
         "What the system says in the training data. Empty: a general text.",
         "",
+    ),
+    RunParameter(
+        "skills_sampling_size",
+        str,
+        "How much of what each skill leaf gave goes into the mixed training data: a number of rows "
+        "such as 30 (a smaller leaf's rows are repeated), or a share such as 0.5; 1.0: all rows.",
+        "30",
     ),
     RunParameter(
         "seed",

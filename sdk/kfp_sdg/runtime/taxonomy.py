@@ -51,6 +51,9 @@ def preprocess_taxonomy(
     server_ctx_size: int = 4096,
     scale_factors: str = "{}",
     evaluate: bool = True,
+    yaml_rules: str = "",
+    date_suffix: str = "",
+    skills_sampling_size: str = "30",
     kinds: str = dump_json(list(LeafKind)),
 ) -> None:
     """Turn a taxonomy and its documents into rows: the body of the preprocess component.
@@ -76,6 +79,9 @@ def preprocess_taxonomy(
         server_ctx_size: The teacher's context in tokens.
         scale_factors: JSON object from a leaf, or a pattern of leaves, to a number.
         evaluate: Whether questions to test a trained model with are wanted.
+        yaml_rules: yamllint's configuration as text; "" for InstructLab's.
+        date_suffix: That of ``postprocess_taxonomy``, looked at before anything is asked.
+        skills_sampling_size: Likewise.
         kinds: JSON list of the kinds of leaves that there are pipelines for.
 
     Raises:
@@ -84,16 +90,25 @@ def preprocess_taxonomy(
     """
     from kfp_sdg.instructlab.preprocess import write_preprocessed
     from kfp_sdg.instructlab.rows import seed_rows as seed_rows_of
+    from kfp_sdg.runtime.training import sampling_size_of, suffix_of
 
     source = TaxonomySource(
         taxonomy_repo.strip(), taxonomy_branch.strip(), int(pull_request), taxonomy_base.strip()
     )
     with plain_console():
         _check_repo(source.repo)
+        suffix_of(date_suffix)
+        sampling_size_of(skills_sampling_size)
         factors = json_setting("scale_factors", scale_factors, dict, _FACTORS)
         known = json_setting("kinds", kinds, list, f"a JSON list of {', '.join(LeafKind)}")
         checkout, found, documents, rows = _read(
-            source, git_secret_url, known, factors, int(chunk_word_count), int(server_ctx_size)
+            source,
+            git_secret_url,
+            known,
+            factors,
+            yaml_rules.strip() or None,
+            int(chunk_word_count),
+            int(server_ctx_size),
         )
         write_preprocessed(rows, leaves.path)
         leaves.metadata.update(
@@ -132,6 +147,7 @@ def _read(
     git_secret_url: str,
     kinds: Sequence[str],
     factors: Mapping[str, int],
+    yaml_rules: str | None,
     chunk_word_count: int,
     server_ctx_size: int,
 ) -> tuple[Checkout, Sequence[Leaf], Mapping[str, LeafDocuments], Preprocessed]:
@@ -148,7 +164,7 @@ def _read(
     ):
         taxonomy = check_out(source, Path(scratch, "taxonomy"), access)
         say(f"preprocess: {_state(source, taxonomy)}")
-        leaves = read_taxonomy(taxonomy.folder, base=taxonomy.base)
+        leaves = read_taxonomy(taxonomy.folder, base=taxonomy.base, yaml_rules=yaml_rules)
         _require_pipelines(leaves, kinds)
         documents = load_all_documents(
             leaves,

@@ -52,6 +52,7 @@ def postprocess_taxonomy(
     report: Artifact,
     auxiliary_instructions: str = "{}",
     system_prompt: str = "",
+    skills_sampling_size: str = "30",
     seed: int = 42,
     date_suffix: str = "",
 ) -> None:
@@ -72,6 +73,8 @@ def postprocess_taxonomy(
         report: Where the Markdown page about the leaves goes.
         auxiliary_instructions: JSON object of lists of instructions, by dataset type.
         system_prompt: What the system says in training rows; "" for a general text.
+        skills_sampling_size: How much of each skill leaf goes into the mix, see
+            ``sampling_size_of``.
         seed: The seed of what is chosen by chance.
         date_suffix: What the files' names end in; "" for the time now.
 
@@ -92,9 +95,10 @@ def postprocess_taxonomy(
             auxiliary_instructions=json_setting(
                 "auxiliary_instructions", auxiliary_instructions, dict, _INSTRUCTIONS
             ),
+            skills_sampling_size=sampling_size_of(skills_sampling_size),
             seed=int(seed),
         )
-        suffix = _suffix(date_suffix.strip())
+        suffix = suffix_of(date_suffix)
         folder = Path(training_data.path)
         first = read_preprocessed(leaves.path)
         write_preprocessed(first, folder / f"preprocessed_{suffix}")
@@ -160,13 +164,35 @@ def check_leaves(*, empty_leaves: str, allow_empty: bool = False) -> None:
             say("check: something came of every leaf")
 
 
-def _suffix(given: str) -> str:
+def sampling_size_of(text: str) -> int | float:
+    """Return how much of a dataset is meant: a number of rows, or a share of them.
+
+    Raises:
+        SpecError: The text is neither.
+    """
+    from kfp_sdg.instructlab.mixing import parse_sampling_size
+
+    try:
+        return parse_sampling_size(text.strip())
+    except ValueError:
+        problem = Problem(
+            f"{text!r} is neither a number of rows nor a share of them",
+            Position("skills_sampling_size"),
+            expected="a number of rows such as 30, or a share such as 0.5 (1.0 is all rows)",
+        )
+        raise SpecError(problem) from None
+
+
+def suffix_of(given: str) -> str:
     """Return what the files' names end in.
+
+    Args:
+        given: What the run says; "" for the time now.
 
     Raises:
         SpecError: It would lead into other folders.
     """
-    suffix = given or datetime.now(UTC).strftime(_SUFFIX_FORMAT)
+    suffix = given.strip() or datetime.now(UTC).strftime(_SUFFIX_FORMAT)
     if not re.fullmatch(r"[\w.+-]+", suffix):
         problem = Problem(
             f"{suffix!r} cannot end the name of a file",
