@@ -369,3 +369,13 @@ def test_progress_as_json_is_one_object_per_line(
     finished = [event for event in events if event["event"] == "block_finished"]
     assert [event["index"] for event in finished] == [1, 2, 3, 4]
     assert "groups" in finished[0]
+    leaves = [event for event in events if event["event"] == "leaf_finished"]
+    assert [event["leaf"] for event in leaves] == sorted(LEAVES)
+    for event in leaves:
+        lost = sum(event[name] for name in ("filtered", "duplicates", "rejected"))
+        assert lost == sum(loss["rows"] for loss in event["losses"])
+        assert event["used"] == len(generated(made, event["leaf"])) == event["generated"]
+    mixes = [event for event in events if event["event"] == "mix_written"]
+    assert [event["kind"] for event in mixes] == ["knowledge", "skills"]
+    for event in mixes:
+        assert event["rows"] == len(read_lines(made / event["path"]))

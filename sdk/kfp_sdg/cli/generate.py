@@ -33,7 +33,7 @@ from kfp_sdg.cli.teachers import DEFAULT_TIMEOUT, choose_teacher
 if TYPE_CHECKING:
     from kfp_sdg.cli.asking import AskingOrder
     from kfp_sdg.cli.run_options import LogFormat
-    from kfp_sdg.instructlab.workflow import WorkflowOrder
+    from kfp_sdg.instructlab.workflow import WorkflowOrder, WorkflowResult
 
 _TAXONOMY = "Taxonomy and documents"
 _TRAINING = "Training data"
@@ -282,8 +282,8 @@ def generate_command(
 def _carry_out(order: WorkflowOrder, asking: AskingOrder, log_format: LogFormat | None) -> None:
     """Run the workflow while somebody watches, and show what came of it."""
     from kfp_sdg.cli.checkpoint import discard, tell_kept
-    from kfp_sdg.cli.console import error_console, output_console, say
-    from kfp_sdg.cli.leaves import part_phrase, show_result
+    from kfp_sdg.cli.console import error_console, say
+    from kfp_sdg.cli.leaves import part_phrase
     from kfp_sdg.cli.notices import logged_warnings, show_warnings
     from kfp_sdg.cli.progress import watcher_for
     from kfp_sdg.cli.runners import ended_in_order
@@ -307,14 +307,14 @@ def _carry_out(order: WorkflowOrder, asking: AskingOrder, log_format: LogFormat 
                     tell=tell,
                 )
         except NothingCameError as error:
-            show_result(output_console(), error.result, seconds=watcher.seconds)
+            _show(error.result, watcher.seconds)
             tell_kept(asking.checkpoint, error, "another run asks only for what is new")
             raise
         except BaseException as error:
             tell_kept(asking.checkpoint, error)
             raise
         discard(asking.checkpoint)
-    show_result(output_console(), result, seconds=watcher.seconds)
+    _show(result, watcher.seconds)
     for outcome in result.outcomes:
         if outcome.is_empty:
             say(f"nothing came of {outcome}", label="Warning")
@@ -331,6 +331,17 @@ def _sampling_size(text: str) -> int | float:
             f"{text!r} is neither a number of rows such as 30 nor a share of them such as 0.5",
             param_hint="--skills-sampling-size",
         ) from None
+
+
+def _show(result: WorkflowResult, seconds: float) -> None:
+    """Show what came of the taxonomy, to people and to machines if one listens."""
+    from kfp_sdg.cli.console import error_console, output_console, speaks_json, write_json
+    from kfp_sdg.cli.leaves import result_events, show_result
+
+    show_result(output_console(), result, seconds=seconds)
+    if speaks_json():
+        for event, values in result_events(result):
+            write_json(error_console(), event, **values)
 
 
 def _leaf_scale(text: str) -> tuple[str, int]:

@@ -13,10 +13,18 @@ Every object has ``time`` (ISO 8601, UTC) and ``event``. What else it has depend
 ``teacher_away``          ``url``, ``why``, ``seconds_left``; at once and every few seconds
 ``teacher_back``          ``url``, ``seconds`` that it was away
 ``warning``               ``message``
-``run_finished``          ``seconds``, ``rows`` that the last block put out
+``run_finished``          ``seconds``, ``rows`` that the last block put out (of a taxonomy: the
+                          last block of all pipelines)
 ``run_stopped``           ``seconds``, ``block`` that did not finish (null where none had begun),
                           ``kind`` (of the error: "BlockError"), ``message``, ``rows`` that were
                           finished
+``leaf_finished``         what came of a leaf of a taxonomy: ``leaf``, ``kinds``, ``seeds`` (rows
+                          that it was generated from), ``generated`` (rows that came through),
+                          ``filtered``, ``duplicates``, ``rejected`` (rows that did not),
+                          ``losses``: an object for each block and reason with ``where``,
+                          ``reason``, ``rows``; ``used`` (generated rows that are in the training
+                          data), ``questions`` (to test with; null without an evaluation)
+``mix_written``           training data: ``kind`` ("knowledge" or "skills"), ``path``, ``rows``
 ``message``, ``error``    ``message``: what is said before or after the run
 ========================  =====================================================================
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
@@ -55,6 +55,35 @@ def show_result(console: Console, result: WorkflowResult, *, seconds: float) -> 
     console.print()
     for label, place in _places(result):
         console.print(Text.assemble((f"{label:<10}", "bold"), place), soft_wrap=True)
+
+
+def result_events(result: WorkflowResult) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what came of a taxonomy as events with their values, see ``kfp_sdg.cli.json_lines``.
+
+    Args:
+        result: What came of the taxonomy.
+    """
+    for outcome in result.outcomes:
+        yield (
+            "leaf_finished",
+            {
+                "leaf": outcome.leaf,
+                "kinds": [kind.value for kind in outcome.kinds],
+                "seeds": outcome.seeds,
+                "generated": outcome.generated,
+                "filtered": _lost(outcome, FILTERED),
+                "duplicates": _lost(outcome, DUPLICATES),
+                "rejected": outcome.rejected,
+                "losses": [
+                    {"where": loss.where, "reason": loss.reason, "rows": loss.rows}
+                    for loss in outcome.losses
+                ],
+                "used": outcome.used,
+                "questions": outcome.questions,
+            },
+        )
+    for kind, mixed in result.mixes.items():
+        yield "mix_written", {"kind": kind, "path": str(mixed.output), "rows": mixed.rows}
 
 
 def _table(outcomes: Sequence[LeafOutcome], *, is_wide: bool) -> Table:
