@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from functools import cache
 from typing import TYPE_CHECKING
@@ -68,14 +69,18 @@ def _name(pattern: str) -> str:
         elif character == "?":
             found += "[^/]"
         elif character == "[" and (end := _end_of_set(pattern, here)):
-            members = pattern[here:end]
-            inverse = members[0] in "!^"
-            members = re.sub(r"([\\\[\]^&~|])", r"\\\1", members[1:] if inverse else members)
-            found += f"(?!/)[{'^' if inverse else ''}{members}]"
+            found += f"(?!/){_set(pattern[here:end])}"
             here = end + 1
         else:
             found += re.escape(character)
     return found
+
+
+def _set(members: str) -> str:
+    """Translate what stands between ``[`` and ``]``; a range such as ``z-a`` has no members."""
+    inverse = members[0] in "!^"
+    whole = fnmatch.translate(f"[{'!' if inverse else ''}{members[inverse:]}]")
+    return whole[: -len(r"\Z")]  # here no name ends
 
 
 def _end_of_set(pattern: str, start: int) -> int:
