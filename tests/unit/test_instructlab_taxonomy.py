@@ -177,6 +177,23 @@ def test_other_files_and_hidden_folders_are_nobodys_business(tmp_path, caplog):
     assert warnings_of(caplog, tmp_path)[1] == []
 
 
+def test_a_name_that_no_file_can_have_is_refused_before_anything_is_asked(tmp_path):
+    fits = "/".join(["knowledge", "é" * 50, "é" * 50, "e" * 18])  # 230 bytes
+    write_leaf(tmp_path, fits, knowledge())
+    long = write_leaf(tmp_path, f"{fits}e", knowledge())
+
+    (problem,) = problems_of(tmp_path)
+
+    assert problem.where.file == str(long)
+    assert problem.message == "this leaf's name has 231 bytes, and files are named after it"
+    names = [
+        f".mmlubench_{fits.replace('/', '_')}.jsonl.tmp",
+        f"{fits}_task.yaml".replace("/", "_"),
+    ]
+    for name in names:
+        (tmp_path / name).touch()
+
+
 def test_leaves_whose_names_are_equal_are_refused_together(tmp_path):
     first = write_leaf(tmp_path, "compositional_skills/a/b_c", skill())
     second = write_leaf(tmp_path, "compositional_skills/a_b/c", skill())

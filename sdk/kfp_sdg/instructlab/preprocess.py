@@ -150,7 +150,8 @@ def write_preprocessed(preprocessed: Preprocessed, folder: str | os.PathLike[str
         for path, leaf in zip(paths, preprocessed.leaves, strict=True):
             _write_lines(path, leaf.rows)
     except OSError as error:
-        raise StorageError(f"cannot write the rows of the leaves to {folder}: {error}") from error
+        message = f"cannot write the rows of the leaves to {folder}: {error.strerror or error}"
+        raise StorageError(message) from error
     return paths
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,6 @@ from kfp_sdg.spec.problems import Findings
 from kfp_sdg.spec.yaml_nodes import fail
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
 
     from kfp_sdg.instructlab.model import Leaf
@@ -34,6 +34,11 @@ EVERYTHING = "empty"
 
 LINTED_FROM = 2
 """The first version of the schema whose files are linted."""
+
+
+LONGEST_NAME = 230
+"""Bytes of a leaf's name. File systems take 255 in the name of a file, and the files that are
+named after a leaf have up to 21 more."""
 
 
 def read_taxonomy(
@@ -97,9 +102,18 @@ def _files(folder: Path, base: str, findings: Findings) -> Sequence[QnaFile]:
 
 
 def _check_names(leaves: Sequence[Leaf], findings: Findings) -> None:
-    """Refuse two leaves whose rows could not be told apart."""
+    """Refuse two leaves whose rows could not be told apart, and names that no file can have."""
     first: dict[str, Leaf] = {}
     for leaf in leaves:
+        length = len(os.fsencode(leaf.name))
+        if length > LONGEST_NAME:
+            findings.error(
+                Position(leaf.file),
+                f"this leaf's name has {length} bytes, and files are named after it",
+                code="long-name",
+                expected=f"at most {LONGEST_NAME}",
+                suggestion="give the folders that it is in shorter names, or fewer of them",
+            )
         other = first.setdefault(leaf.name, leaf)
         if other is not leaf:
             findings.error(
