@@ -170,6 +170,19 @@ def test_everything_that_is_wrong_in_a_taxonomy_is_printed_with_its_line(
     error = error_of(capsys, tmp_path, taxonomy)
     assert "compositional_skills/four/qna.yaml:4:" in error
     assert "compositional_skills/future/qna.yaml:1:" in error
+
+
+def test_what_is_wrong_in_a_clone_is_told_with_the_paths_that_the_repository_has(
+    taxonomy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_leaf(taxonomy, "compositional_skills/four", skill(4))
+    repository(taxonomy, {})
+    error = error_of(capsys, tmp_path, taxonomy, taxonomy_branch="main")
+    assert error.startswith("error: compositional_skills/four/qna.yaml:4:1: ")
+
+    repository(tmp_path / "other", {"README.md": "Nothing here yet."})
+    error = error_of(capsys, tmp_path, tmp_path / "other", taxonomy_branch="main")
+    assert error.startswith(f"error: {tmp_path}/other: there are no leaves")
     assert all(line.startswith("error: ") for line in error.splitlines())
     assert not (tmp_path / "out").exists()
 

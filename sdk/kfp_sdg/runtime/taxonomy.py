@@ -95,7 +95,7 @@ def preprocess_taxonomy(
     source = TaxonomySource(
         taxonomy_repo.strip(), taxonomy_branch.strip(), int(pull_request), taxonomy_base.strip()
     )
-    with plain_console():
+    with plain_console() as shown:
         _check_repo(source.repo)
         suffix_of(date_suffix)
         sampling_size_of(skills_sampling_size)
@@ -109,6 +109,7 @@ def preprocess_taxonomy(
             yaml_rules.strip() or None,
             int(chunk_word_count),
             int(server_ctx_size),
+            shown,
         )
         write_preprocessed(rows, leaves.path)
         leaves.metadata.update(
@@ -150,6 +151,7 @@ def _read(
     yaml_rules: str | None,
     chunk_word_count: int,
     server_ctx_size: int,
+    shown: dict[str, str],
 ) -> tuple[Checkout, Sequence[Leaf], Mapping[str, LeafDocuments], Preprocessed]:
     """Read the taxonomy and its documents, and put the rows together."""
     from kfp_sdg.instructlab.checkout import check_out
@@ -164,6 +166,8 @@ def _read(
     ):
         taxonomy = check_out(source, Path(scratch, "taxonomy"), access)
         say(f"preprocess: {_state(source, taxonomy)}")
+        if taxonomy.folder != source.folder:
+            shown |= {f"{taxonomy.folder}/": "", str(taxonomy.folder): source.repo}
         leaves = read_taxonomy(taxonomy.folder, base=taxonomy.base, yaml_rules=yaml_rules)
         _require_pipelines(leaves, kinds)
         documents = load_all_documents(
