@@ -181,6 +181,7 @@ def run_workflow(
                 on_part=on_part,
                 on_stop=lambda stopped: _keep(stopped, folder, tell),
             )
+        tell("Writing training data.")
         result = _write(order, folder, generated)
         if not order.allow_empty and any(outcome.is_empty for outcome in result.outcomes):
             raise NothingCameError(result)

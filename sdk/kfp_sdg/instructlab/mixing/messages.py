@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from collections import Counter
 
@@ -29,7 +28,7 @@ class Ids:
             purpose: What the file is, so that equal rows of two files have different ids.
         """
         self._purpose = purpose
-        self._seen: Counter[bytes] = Counter()  # digests: the texts would fill the memory
+        self._seen: Counter[str] = Counter()  # digests: the texts would fill the memory
 
     def of(self, *content: str) -> str:
         """Return the id of a row, as a UUID.
@@ -37,7 +36,10 @@ class Ids:
         Args:
             content: What makes the row different from others.
         """
-        name = json.dumps([*self._purpose, *content])
-        digest = hashlib.blake2b(name.encode(), digest_size=16).digest()
-        self._seen[digest] += 1
-        return str(uuid.uuid5(_NAMESPACE, f"{name} {self._seen[digest]}"))
+        digest = hashlib.blake2b(digest_size=16)
+        for text in (*self._purpose, *content):
+            data = text.encode(errors="surrogatepass")
+            digest.update(len(data).to_bytes(8) + data)
+        name = digest.hexdigest()
+        self._seen[name] += 1
+        return str(uuid.uuid5(_NAMESPACE, f"{name} {self._seen[name]}"))
