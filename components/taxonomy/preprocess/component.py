@@ -33,8 +33,9 @@ def preprocess(
     """Turn a taxonomy and its documents into rows for the pipelines.
 
     The taxonomy and its documents come from git repositories. For private ones the environment
-    variable KFP_SDG_GIT_TOKEN_FILE names a folder with the files username and password; in it,
-    ca.crt is a certificate authority that servers have of their own. Documents that are a path on
+    variable KFP_SDG_GIT_TOKEN_FILE names a folder with the files username and password, or
+    ssh-privatekey and known_hosts for URLs of ssh; in it, ca.crt is a certificate authority that
+    servers have of their own. Documents that are a path on
     the task's own disk are read only if the taxonomy is one too. Without a taxonomy_base all leaves
     are read, but of a pull request those that it changes.
 

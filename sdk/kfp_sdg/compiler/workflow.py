@@ -63,6 +63,10 @@ _EVALUATION = _Place("evaluation", "knowledge_rows", "evaluation_count", "evalua
 _FIRST = "preprocess"
 _DATA = "postprocess"
 _LAST = "check-leaves"
+_REPEATED = (
+    "Each run reads the taxonomy anew. Runs with one checkpoint_uri ask the teacher only for what "
+    "none of them has asked before."
+)
 _OUTPUTS = {"training_data": "Artifact", "knowledge_train": "Dataset", "skills_train": "Dataset"}
 """The pipeline's outputs, with the names of KFP's types."""
 
@@ -184,4 +188,4 @@ def _description(pipelines: PipelineSet) -> str:
         for kind, spec in _known(pipelines).items()
     ]
     head = "From a taxonomy to training data and evaluation data. The pipelines of its leaves:"
-    return "\n".join([head, *lines])
+    return "\n".join([head, *lines, _REPEATED])

@@ -41,8 +41,9 @@ _TAXONOMY = (
         GIT_SECRET,
         str,
         "The Kubernetes Secret for private repositories, of the taxonomy and of its documents: "
-        "username and password (which may be a token), and ca.crt where the servers have a "
-        "certificate authority of their own. It need not exist.",
+        "username and password (which may be a token), or ssh-privatekey and known_hosts for URLs "
+        "of ssh; and ca.crt where the servers have a certificate authority of their own. It need "
+        "not exist.",
         "kfp-sdg-git",
     ),
     RunParameter(
