@@ -180,8 +180,9 @@ def _packages() -> Path:
 
 
 def _pip(python: Path, *arguments: str) -> None:
-    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True)
+    quick = ("--quiet", "--disable-pip-version-check", "--retries", "1", "--timeout", "30")
+    command = [str(python), "-m", "pip", "install", *quick, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         shutil.rmtree(FOLDER, ignore_errors=True)
         last = (done.stderr.strip() or "no message").splitlines()[-1]

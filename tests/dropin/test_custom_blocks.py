@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
 
 import pytest
 from datasets import Dataset
@@ -331,3 +332,13 @@ def test_a_generate_of_ones_own_in_an_llm_block_is_given_batches_too(stub, tmp_p
     assert [row["answer"].split()[0] for row in made] == [f"Q{n}" for n in range(10)]
     assert sorted(sizes) == [2, 4, 4]
     assert pipeline.outcome.history[0].rows_out == 10
+
+
+def test_a_block_without_output_columns_is_there_for_its_prompts(stub, tmp_path):
+    context = MagicMock(model_family="mixtral", model_id="m")
+    pipe = pipeline_of(tmp_path, None)
+    block = LLMBlock(context, pipe, "gen_knowledge", "answer.yaml", [], model_prompt="")
+    assert block.output_cols == []
+    assert block._format_prompt({"question": "why"}).endswith("Question: why")
+    assert block._validate(block.prompt_template, {"question": "why"})
+    assert not block._validate(block.prompt_template, {"other": "why"})

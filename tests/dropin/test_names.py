@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import os
 import subprocess
 import sys
 from importlib import resources
@@ -216,12 +217,15 @@ def test_a_context_has_the_fields_in_their_order_and_its_constants():
         (instructlab.sdg.SIMPLE_PIPELINES_PACKAGE, "freeform_skills.yaml"),
         (instructlab.sdg.LLAMA_PIPELINES_PKG, "grounded_skills.yaml"),
         ("instructlab.sdg.pipelines.eval", "mmlu_bench.yaml"),
+        ("instructlab.sdg.pipelines", "full/knowledge.yaml"),
         ("instructlab.sdg.configs.knowledge", "mcq_generation.yaml"),
+        ("instructlab.sdg.configs", "skills/contexts.yaml"),
     ],
 )
 def test_the_pipelines_that_ship_are_resources_of_the_packages_of_their_names(package, file):
     with resources.as_file(resources.files(package).joinpath(file)) as path:
         assert path.read_text().strip()
+    assert os.path.isfile(os.path.join(resources.files(package), file))
 
 
 def test_every_block_type_is_registered_once_the_package_is_imported():

@@ -265,7 +265,7 @@ def test_a_file_of_a_newer_minor_version_is_read_with_a_warning(tmp_path, caplog
 
 def test_blocks_made_by_hand_raise_their_own_errors(stub, tmp_path):
     pipe = pipeline_of(tmp_path, context_for(stub))
-    with pytest.raises(BlockConfigParserError, match="no model_id"):
+    with pytest.raises(BlockConfigParserError, match="requires a model_id"):
         LLMBlock(PipelineContext(client_of(stub)), pipe, "x", "answer.yaml", ["answer"])
     context = context_for(stub, model_family="nobody")
     with pytest.raises(GenerateException, match="Unknown model family"):

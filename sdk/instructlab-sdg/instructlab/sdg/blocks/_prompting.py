@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from instructlab.sdg._context import DEFAULT_MAX_NUM_TOKENS
 from instructlab.sdg._spec import LIMITED
 from instructlab.sdg.blocks._by_hand import ByHand
-from instructlab.sdg.blocks.block import SCALED_BY_NOTHING, BlockConfigParserError, Files
+from instructlab.sdg.blocks.block import SCALED_BY_NOTHING, Block, BlockConfigParserError
 from instructlab.sdg.registry import PromptRegistry
 from instructlab.sdg.utils import models
 from kfp_sdg.blocks.asking import Question, RejectedRowError
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from kfp_sdg.blocks.account import Account
+    from kfp_sdg.prompts import Parser, PromptConfig
+
+NO_COLUMN = ""
+"""Stands for no output columns: a block made by hand may be there for its prompts alone."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """The default of settings that are mappings."""
@@ -39,7 +43,8 @@ def resolve_model_id(block: Any, own: str | None) -> str:
     model_id: str | None = block.ctx.model_id or own
     if not model_id:
         raise BlockConfigParserError(
-            "no model_id, neither in the block's config nor in the PipelineContext",
+            "it requires a model_id but none is given, neither in the block's config nor in the "
+            "PipelineContext",
             block_name=block.block_name,
             block_type=type(block).__name__,
         )
@@ -69,7 +74,7 @@ def server_supports_batched(client: Any, model_id: str) -> bool:
     return bool(known)
 
 
-class PromptMethods(ByHand, PromptingBlock, Files):
+class PromptMethods(ByHand, PromptingBlock, Block):
     """What the blocks with prompt configs have of InstructLab's.
 
     Attributes:
@@ -116,8 +121,9 @@ class PromptMethods(ByHand, PromptingBlock, Files):
         self.parser_name = parser.get("parser_name")
         self.parsing_pattern = parser.get("parsing_pattern")
         self.parser_cleanup_tags = parser.get("parser_cleanup_tags")
+        limit = ctx.max_num_tokens if block_name == LIMITED else None
         self.gen_kwargs = self._gen_kwargs(
-            (ctx.max_num_tokens if block_name == LIMITED else None) or DEFAULT_MAX_NUM_TOKENS,
+            limit if isinstance(limit, int) else DEFAULT_MAX_NUM_TOKENS,
             dict(gen_kwargs or {}),
             model=self.model_id,
             temperature=0,
@@ -131,6 +137,14 @@ class PromptMethods(ByHand, PromptingBlock, Files):
             "parser_kwargs": parser,
             "batch_kwargs": self.batch_params,
         }
+
+    def parser(self, config: PromptConfig) -> Parser | None:
+        """Return what reads the answers; nothing where there are no columns for them.
+
+        Raises:
+            PromptError: The tags or the pattern do not fit the output columns.
+        """
+        return super().parser(config) if self.output_cols != [NO_COLUMN] else None
 
     @property
     def server_supports_batched(self) -> bool:
@@ -200,7 +214,8 @@ class PromptMethods(ByHand, PromptingBlock, Files):
         """Return a row's prompt in the model's chat format; bare where the server formats it."""
         template = self.prompt_template
         if isinstance(template, dict):
-            template = template[self.select(sample)]
+            value = sample.get(getattr(self, "selector_column_name", ""))
+            template = template[value if value in template else self.select(sample)]
         text: str = template.render(sample).strip()
         if self._options:  # prepared: it is known what the server wants
             return wrap_prompt(self._format, text) if self._format else text

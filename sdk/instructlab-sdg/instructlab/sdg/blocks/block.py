@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 SCALED_BY_NOTHING = (
-    'gen_kwargs["n"] is "scaled", which needs num_instructions_to_generate in the PipelineContext'
+    'gen_kwargs["n"] is "scaled", but num_instructions_to_generate was not set in the '
+    "PipelineContext; set it, or give n a number"
 )
 
 
@@ -37,8 +38,14 @@ class BlockConfigParserError(SettingError):
     """A block's settings are wrong."""
 
 
-class Files(KfpBlock):
-    """What a block of InstructLab's can do with config files, templates and batches."""
+class Block(KfpBlock, ABC):
+    """Base of custom blocks: ``generate`` turns a ``Dataset`` into a ``Dataset``.
+
+    Attributes:
+        ctx: The run's settings.
+        pipe: The pipeline the block is part of.
+        block_name: The block's name in the pipeline.
+    """
 
     def generate_all(self, samples: Dataset) -> Dataset:
         """Call ``generate`` with all rows of a run, a batch at a time."""
@@ -58,7 +65,7 @@ class Files(KfpBlock):
         Raises:
             BlockError: There is no such file.
         """
-        if type(self)._load_config is not Files._load_config:
+        if type(self)._load_config is not _LOAD_CONFIG:
             return ConfigFile(path, self._load_config(path))
         return self._found(path)
 
@@ -71,7 +78,7 @@ class Files(KfpBlock):
         return dict(self._found(config_path).content)
 
     def _found(self, path: str) -> ConfigFile:
-        if hasattr(self.pipe, "file"):
+        if hasattr(type(self.pipe), "file"):
             return self.pipe.file(path, block_name=self.block_name)
         return find_file(path, str(self.pipe.config_path), self.block_name)
 
@@ -89,15 +96,4 @@ class Files(KfpBlock):
         return True
 
 
-class Block(Files, ABC):
-    """Base of custom blocks: ``generate`` turns a ``Dataset`` into a ``Dataset``.
-
-    Attributes:
-        ctx: The run's settings.
-        pipe: The pipeline the block is part of.
-        block_name: The block's name in the pipeline.
-    """
-
-    def __init__(self, ctx: Any, pipe: Any, block_name: str) -> None:
-        """Keep what every block needs; settings are the subclass's further arguments."""
-        super().__init__(ctx, pipe, block_name)
+_LOAD_CONFIG = Block._load_config

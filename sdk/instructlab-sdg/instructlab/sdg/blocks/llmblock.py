@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from instructlab.sdg._context import DEFAULT_MAX_NUM_TOKENS
 from instructlab.sdg.blocks._by_hand import ByHand
 from instructlab.sdg.blocks._prompting import (
+    NO_COLUMN,
     NOTHING,
     PromptMethods,
     resolve_model_id,
     server_supports_batched,
 )
-from instructlab.sdg.blocks.block import Block, BlockConfigParserError, Files
+from instructlab.sdg.blocks.block import Block, BlockConfigParserError
 from kfp_sdg.blocks import conditional_llm, llm, llm_log_prob, llm_messages
 from kfp_sdg.blocks.asking import SAMPLING_TEMPERATURE, RejectedRowError
 from kfp_sdg.errors import BlockError
@@ -77,9 +78,12 @@ class LLMBlock(PromptMethods, llm.LLMBlock):
             batch_kwargs=batch_kwargs,
         )
         try:
-            super().__init__(ctx, pipe, block_name, config_path, output_cols, **settings)
+            super().__init__(
+                ctx, pipe, block_name, config_path, output_cols or [NO_COLUMN], **settings
+            )
         except BlockError as error:
             raise _setting_error(self, error) from error
+        self.output_cols = list(output_cols)
         self.block_config = self._load_config(config_path)
         [prompt] = self.prompts.values()
         self.prompt_template = prompt.template
@@ -121,12 +125,26 @@ class ConditionalLLMBlock(PromptMethods, conditional_llm.ConditionalLLMBlock):
             batch_kwargs=batch_kwargs,
         )
         self.selector_column_name = selector_column_name
+        if not config_paths:
+            raise BlockConfigParserError(
+                "config_paths is empty; expected at least one entry, a prompt config and the "
+                "selector's value that it is for",
+                block_name=block_name,
+                block_type=type(self).__name__,
+            )
         try:
             super().__init__(
-                ctx, pipe, block_name, config_paths, output_cols, selector_column_name, **settings
+                ctx,
+                pipe,
+                block_name,
+                config_paths,
+                output_cols or [NO_COLUMN],
+                selector_column_name,
+                **settings,
             )
         except BlockError as error:
             raise _setting_error(self, error) from error
+        self.output_cols = list(output_cols)
         self.block_config = self._load_config(config_paths[0][0])
         self.prompt_template = {key: prompt.template for key, prompt in self.prompts.items()}
 
@@ -175,7 +193,9 @@ class LLMLogProbBlock(PromptMethods, llm_log_prob.LLMLogProbBlock):
             batch_kwargs=batch_kwargs,
         )
         try:
-            super().__init__(ctx, pipe, block_name, config_path, output_cols, **settings)
+            super().__init__(
+                ctx, pipe, block_name, config_path, output_cols or [NO_COLUMN], **settings
+            )
         except BlockError as error:
             raise _setting_error(self, error) from error
         self.gen_kwargs["logprobs"] = self.generation.options.get("logprobs")
@@ -184,7 +204,7 @@ class LLMLogProbBlock(PromptMethods, llm_log_prob.LLMLogProbBlock):
         self.prompt_template = prompt.template
 
 
-class LLMMessagesBlock(ByHand, llm_messages.LLMMessagesBlock, Files):
+class LLMMessagesBlock(ByHand, llm_messages.LLMMessagesBlock, Block):
     """Send the chat messages of a column to /v1/chat/completions and keep the answers.
 
     Attributes:
@@ -272,7 +292,3 @@ def _setting_error(block: Any, error: BlockError) -> BlockConfigParserError:
     return BlockConfigParserError(
         error.message, block_name=block.block_name, block_type=type(block).__name__
     )
-
-
-for _kind in (LLMBlock, ConditionalLLMBlock, LLMLogProbBlock, LLMMessagesBlock):
-    Block.register(_kind)

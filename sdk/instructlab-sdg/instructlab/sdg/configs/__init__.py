@@ -1,5 +1,5 @@
 """The prompt configs that ship, those of kfp-sdg: ``knowledge`` and ``skills``."""
 
-from kfp_sdg.pipelines import SHIPPED_FOLDER
+from instructlab.sdg._data import serve
 
-__path__ = [str(SHIPPED_FOLDER / "instructlab" / "configs")]
+serve(__name__, "configs")

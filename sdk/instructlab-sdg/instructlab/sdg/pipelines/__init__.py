@@ -3,6 +3,6 @@
 They are where ``importlib.resources.files("instructlab.sdg.pipelines.full")`` finds them.
 """
 
-from kfp_sdg.pipelines import SHIPPED_FOLDER
+from instructlab.sdg._data import serve
 
-__path__ = [str(SHIPPED_FOLDER / "instructlab")]
+serve(__name__)
