@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 import signal
@@ -10,85 +9,34 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
-from datasets import Dataset
 from instructlab.schema.taxonomy import TaxonomyReadingException
 
 from dropin_helpers import client_of
+from dropin_runs import BIRDS, SEEDS, contents, go
 from instructlab.sdg import (
     BlockRegistry,
     GenerateException,
     Pipeline,
     PipelineBlockError,
-    generate_data,
     mix_datasets,
 )
 from instructlab.sdg.blocks.block import Block
-from instructlab.sdg.datamixing import DataMixer, Recipe
-from instructlab.sdg.eval_data import generate_eval_task_data, mmlubench_pipe_init
 from instructlab.sdg.generate_data import (
     generate_taxonomy,
     generate_taxonomy_eval,
     postprocess_taxonomy,
     preprocess_taxonomy,
 )
-from instructlab.sdg.pipeline import PipelineContext
-from instructlab.sdg.utils.chunkers import DocumentChunker
 from instructlab.sdg.utils.json import jldump, jlload
-from instructlab.sdg.utils.taxonomy import (
-    leaf_node_to_samples,
-    read_taxonomy,
-    read_taxonomy_leaf_nodes,
-)
 from kfp_sdg.engine import read_run
 from signals import reset_signals
 from stub_teacher import StubTeacher
-from taxonomy_runs import LEAVES, taxonomy
+from taxonomy_runs import LEAVES
 from workflows import answer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-SUFFIX = "2026-01-31T12_00_00"
-BIRDS = "knowledge_science_birds"
-SEEDS = 35
-"""Three skills of ten seed examples, and one chunk with five."""
-
-
-@pytest.fixture
-def stub() -> Iterator[StubTeacher]:
-    with StubTeacher(answer=answer) as stub:
-        yield stub
-
-
-@pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a taxonomy, which is the current one."""
-    for variable in ("XDG_DATA_HOME", "XDG_DATA_DIRS"):
-        monkeypatch.setenv(variable, str(tmp_path / "data"))
-    taxonomy(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def go(stub: StubTeacher, output: str = "out", **settings: Any) -> str:
-    """Generate from the taxonomy; return the date in the names."""
-    known = {
-        "client": client_of(stub),
-        "model_family": "mixtral",
-        "model_name": "stub-model",
-        "taxonomy": "taxonomy",
-        "taxonomy_base": "empty",
-        "output_dir": output,
-        "num_instructions_to_generate": 1,
-    }
-    generate_data(**{**known, **settings})
-    [train] = sorted(Path(output).glob("train_*.jsonl"))[-1:]
-    return train.stem.removeprefix("train_")
 
 
 @pytest.mark.parametrize("pipeline", ["simple", "full"])
@@ -158,14 +106,6 @@ def test_the_steps_one_by_one_give_what_the_whole_gives(made, stub):
             system_prompt="Be kind.",
         )
     assert contents(steps, steps) == contents(made / "out", made / "out")
-
-
-def contents(folder: Path, root: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes().replace(str(root).encode(), b"")
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not {"documents"} & set(path.parts) and "/run_" not in str(path)
-    }
 
 
 def test_a_second_run_with_the_same_checkpoint_asks_nothing(made, stub):
@@ -364,247 +304,3 @@ def test_a_set_of_pipelines_of_the_users_own_with_a_custom_block(made, stub, mon
     assert all(row["output"].endswith(" Marked.") for row in rows)
     assert seen
     assert all(client_ is client and size == 3 for client_, size in seen)
-
-
-# -- reading a taxonomy -------------------------------------------------------------------------
-
-
-def test_leaf_nodes_are_what_the_rag_commands_of_the_client_read(made):
-    nodes = read_taxonomy_leaf_nodes("taxonomy", "empty", None, made / "docs")
-    assert sorted(nodes) == [
-        "compositional_skills->letters",
-        "compositional_skills->mixed",
-        "compositional_skills->rhymes",
-        "knowledge->science->birds",
-    ]
-    birds = nodes["knowledge->science->birds"]
-    assert len(birds) == 5
-    assert [path.name for path in birds[0]["filepaths"]] == ["birds.md"]
-    assert birds[0]["filepaths"][0].read_text().startswith("# Chickadees")
-    assert birds[0]["filepaths"][0].rename(made / "moved.md").exists()
-    assert birds[0]["questions_and_answers"][0] == {
-        "question": "Question 1.1?",
-        "answer": "Answer 1.1.",
-    }
-    assert birds[0]["context"] == "Context 1."
-    letters = nodes["compositional_skills->letters"]
-    assert letters[0]["instruction"] == "On letters 1?"
-    assert (letters[0]["input"], letters[0]["output"]) == ("Context 1.", "Answer 1.")
-    assert "filepaths" not in letters[0]
-    assert read_taxonomy("taxonomy", "empty", document_output_dir=made / "d2")[0].keys() == (
-        letters[0].keys()
-    )
-
-
-def test_leaf_nodes_become_the_rows_that_preprocessing_writes(made):
-    preprocess_taxonomy("taxonomy", made / "pre")
-    nodes = read_taxonomy_leaf_nodes("taxonomy", "empty", None, made / "docs")
-    for path, node in nodes.items():
-        rows = leaf_node_to_samples(node, 4096, 1000, made, None)
-        assert rows.to_list() == jlload(made / "pre" / f"{path.replace('->', '_')}.jsonl")
-
-
-def test_documents_are_cut_into_pieces_within_the_limit(tmp_path):
-    (tmp_path / "a.md").write_text("# One\n\n" + "word " * 300 + "\n\n# Two\n\n" + "more " * 300)
-    (tmp_path / "b.TXT").write_text("a few words")
-    paths = [tmp_path / "a.md", tmp_path / "b.TXT"]
-    chunks = DocumentChunker(paths, tmp_path, "tokenizer", chunk_word_count=310).chunk_documents()
-    assert len(chunks) == 3
-    assert chunks[-1] == "a few words"
-    with pytest.raises(ValueError, match="type that cannot be read"):
-        DocumentChunker([tmp_path / "c.exe"], tmp_path)
-    with pytest.raises(FileNotFoundError):
-        DocumentChunker([], tmp_path)
-
-
-def test_a_taxonomy_without_changes_has_no_leaf_nodes(made):
-    from document_repositories import repository
-
-    repository(made / "taxonomy", {})
-    assert read_taxonomy_leaf_nodes("taxonomy", "main", None) == {}
-
-
-def test_no_error_of_a_taxonomy_ends_the_process(made):
-    file = made / "taxonomy" / "compositional_skills" / "rhymes" / "qna.yaml"
-    file.write_text("version: 4\n")
-    with pytest.raises(TaxonomyReadingException, match="version"):
-        read_taxonomy("taxonomy", "empty")
-
-
-# -- mixing -------------------------------------------------------------------------------------
-
-
-def training_rows(count: int) -> list[dict[str, Any]]:
-    said = [{"role": "user", "content": "Q?"}, {"role": "assistant", "content": "A."}]
-    return [{"id": f"{n}", "messages": said, "metadata": "{}", "unmask": False}
-            for n in range(count)]  # fmt: skip
-
-
-def test_a_recipe_made_in_python_is_saved_read_and_mixed(tmp_path):
-    jldump(training_rows(10), tmp_path / "data" / "a.jsonl")
-    recipe = Recipe(sys_prompt="Be kind.")
-    recipe.add_dataset("data/a.jsonl", 4)
-    assert recipe.dataset_added
-    recipe.save_recipe(tmp_path / "recipe.yaml")
-    read = Recipe(tmp_path / "recipe.yaml", "Be brief.")
-    assert read.datasets == [{"path": "data/a.jsonl", "sampling_size": 4}]
-    assert not read.dataset_added
-    read.save_mixed_dataset(tmp_path / "mixed.jsonl", 8)
-    rows = jlload(tmp_path / "mixed.jsonl")
-    assert len({row["id"] for row in rows}) == 4
-    assert {row["messages"][0]["content"] for row in rows} == {"Be brief."}
-
-
-def test_an_empty_recipe_is_not_mixed_and_a_missing_one_is_an_error(tmp_path):
-    Recipe().save_recipe(tmp_path / "recipe.yaml")
-    mix_datasets(str(tmp_path / "recipe.yaml"), str(tmp_path / "mixed.jsonl"))
-    assert not (tmp_path / "mixed.jsonl").exists()
-    with pytest.raises(GenerateException, match="absent"):
-        mix_datasets(str(tmp_path / "absent.yaml"), str(tmp_path / "mixed.jsonl"))
-
-
-def test_a_mixer_writes_what_post_processing_writes(made, stub):
-    date = go(stub, pipeline="full", system_prompt="Be kind.")
-    generated = made / "out" / f"generated_{date}"
-    auxiliary = Pipeline.from_file(None, "pipelines/full/knowledge.yaml").auxiliary_inst
-    mixer = DataMixer([], made / "mixer", date, "Be kind.", 8, auxiliary)
-    for leaf in LEAVES:
-        rows = Dataset.from_list(jlload(generated / f"{leaf}.jsonl"))
-        mixer.collect(leaf, rows, leaf == BIRDS, False)
-    mixer.generate()
-    assert DataMixer.NUM_SYNTH_SKILLS == 30
-    of_mixer = contents(made / "mixer", made / "mixer")
-    of_run = contents(made / "out", made / "out")
-    assert len(of_mixer) >= 9
-    assert of_mixer == {name: of_run[name] for name in of_mixer}
-
-
-def test_questions_to_test_with_by_hand(made, stub):
-    preprocess_taxonomy("taxonomy", made / "pre")
-    rows = Dataset.from_list(jlload(made / "pre" / f"{BIRDS}.jsonl"))
-    context = PipelineContext(client_of(stub), "mixtral", "stub-model")
-    generate_eval_task_data(mmlubench_pipe_init(context), BIRDS, rows, made / "eval", SUFFIX)
-    questions = jlload(made / "eval" / f"node_datasets_{SUFFIX}" / f"mmlubench_{BIRDS}.jsonl")
-    assert [row["answer"] for row in questions] == [
-        "ABCD".index(row["mmlubench_answer"][0]) for row in questions
-    ]
-    assert questions
-
-
-NEEDED = inspect.Parameter.empty
-SIGNATURES = {
-    generate_data: {
-        "client": NEEDED,
-        "logger": ...,
-        "system_prompt": None,
-        "use_legacy_pretraining_format": True,
-        "model_family": None,
-        "model_name": None,
-        "num_cpus": None,
-        "num_instructions_to_generate": 30,
-        "taxonomy": None,
-        "taxonomy_base": None,
-        "output_dir": None,
-        "console_output": True,
-        "yaml_rules": None,
-        "chunk_word_count": None,
-        "server_ctx_size": None,
-        "pipeline": "simple",
-        "batch_size": None,
-        "checkpoint_dir": None,
-        "max_num_tokens": 4096,
-    },
-    preprocess_taxonomy: {
-        "taxonomy_dir": NEEDED,
-        "output_dir": NEEDED,
-        "chunk_word_count": 1000,
-        "server_ctx_size": 4096,
-        "taxonomy_base": "empty",
-        "teacher_model_path": None,
-        "yaml_rules": None,
-        "test_output_file": None,
-        "system_prompt": None,
-    },
-    generate_taxonomy: {
-        "client": NEEDED,
-        "input_dir": NEEDED,
-        "output_dir": NEEDED,
-        "logger": ...,
-        "model_family": None,
-        "model_id": None,
-        "num_cpus": None,
-        "num_instructions_to_generate": 30,
-        "console_output": True,
-        "pipeline": "simple",
-        "batch_size": None,
-        "checkpoint_dir": None,
-        "max_num_tokens": 4096,
-    },
-    generate_taxonomy_eval: {
-        "client": NEEDED,
-        "input_dir": NEEDED,
-        "output_dir": NEEDED,
-        "date_suffix": NEEDED,
-        "model_family": None,
-        "model_id": None,
-        "num_cpus": None,
-        "num_instructions_to_generate": 30,
-        "batch_size": None,
-        "max_num_tokens": 4096,
-    },
-    postprocess_taxonomy: {
-        "input_dir": NEEDED,
-        "output_dir": NEEDED,
-        "date_suffix": NEEDED,
-        "pipeline": "simple",
-        "num_procs": 8,
-        "system_prompt": ...,
-        "use_legacy_pretraining_format": True,
-    },
-    mix_datasets: {
-        "recipe_file": NEEDED,
-        "output_file": NEEDED,
-        "num_proc": 8,
-        "system_prompt": None,
-    },
-    Recipe: {"recipe_path": None, "sys_prompt": ""},
-    Recipe.add_dataset: {"self": NEEDED, "path": NEEDED, "sampling_size": NEEDED},
-    Recipe.save_recipe: {"self": NEEDED, "output_path": NEEDED},
-    DataMixer: {
-        "data_dirs": NEEDED,
-        "output_dir": NEEDED,
-        "date_suffix": NEEDED,
-        "sys_prompt": NEEDED,
-        "num_procs": NEEDED,
-        "auxiliary_inst": None,
-    },
-    read_taxonomy: {
-        "taxonomy": NEEDED,
-        "taxonomy_base": NEEDED,
-        "yaml_rules": None,
-        "document_output_dir": None,
-    },
-    read_taxonomy_leaf_nodes: {
-        "taxonomy": NEEDED,
-        "taxonomy_base": NEEDED,
-        "yaml_rules": NEEDED,
-        "document_output_dir": None,
-    },
-    generate_eval_task_data: {
-        "mmlubench_pipe": NEEDED,
-        "task_name": NEEDED,
-        "samples": NEEDED,
-        "output_dir": NEEDED,
-        "date_suffix": NEEDED,
-    },
-    mmlubench_pipe_init: {"ctx": NEEDED},
-}
-
-
-@pytest.mark.parametrize("function", SIGNATURES, ids=lambda function: function.__qualname__)
-def test_a_signature_is_instructlabs(function):
-    parameters = inspect.signature(function).parameters
-    wanted = SIGNATURES[function]
-    assert list(parameters) == list(wanted)
-    for name, default in wanted.items():
-        assert default is ... or parameters[name].default == default
