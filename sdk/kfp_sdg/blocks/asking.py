@@ -285,10 +285,10 @@ class AskingBlock(Block):
             )
         if listed and model not in listed:
             near = difflib.get_close_matches(model, listed, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else ""
             raise TeacherError(
                 f"block {self.block_name!r} asks for model {model!r}, which the server does not "
-                f"list; {hint}It has: {names}",
+                f"list; it has {names}{hint}",
                 fatal=True,
             )
         return model

@@ -23,7 +23,7 @@ from kfp_sdg.instructlab.documents.repositories import Repositories
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kfp_sdg.instructlab.model import Leaf
+    from kfp_sdg.instructlab.model import DocumentSource, Leaf
 
 logger = logging.getLogger(__name__)
 
@@ -85,13 +85,16 @@ def load_documents(
             matches nothing, documents without text, a text that is not UTF-8.
         StorageError: A repository cannot be reached.
     """
-    loader = _Loader(
-        Repositories(Path(cache), access or GitAccess(), Path(taxonomy_folder)),
-        converter or DoclingConverter(),
-        chunk_word_count,
-        server_ctx_size,
+    documents = load_all_documents(
+        [leaf],
+        taxonomy_folder=taxonomy_folder,
+        cache=cache,
+        access=access,
+        converter=converter,
+        chunk_word_count=chunk_word_count,
+        server_ctx_size=server_ctx_size,
     )
-    return loader.load(leaf)
+    return documents.get(leaf.name, LeafDocuments())
 
 
 def load_all(
@@ -151,7 +154,7 @@ def load_all_documents(
         if leaf.documents is None:
             continue
         try:
-            documents[leaf.name] = loader.load(leaf)
+            documents[leaf.name] = loader.load(leaf, leaf.documents)
         except SpecError as error:
             problems += error.problems
     if problems:
@@ -213,10 +216,7 @@ class _Loader:
         self._context = server_ctx_size
         self._done: dict[Path, list[str]] = {}
 
-    def load(self, leaf: Leaf) -> LeafDocuments:
-        source = leaf.documents
-        if source is None:
-            return LeafDocuments()
+    def load(self, leaf: Leaf, source: DocumentSource) -> LeafDocuments:
         tree = self._repositories.tree(source, leaf.file)
         paths = find_documents(tree, source, leaf.file)
         chunks: dict[str, list[str]] = {}
