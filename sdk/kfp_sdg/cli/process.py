@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import os
 
-_NEW_OBJECTS = 20_000
-"""New objects between two looks of the garbage collector. A run keeps thousands of requests and
-rows, which it would look through every 700 objects: a tenth of the CPU time of 10,000 answers."""
+from kfp_sdg.runtime.collector import collect_rarely
 
 
 def settle() -> None:
@@ -23,4 +20,4 @@ def settle() -> None:
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.set_threshold(_NEW_OBJECTS, 20, 50)
+    collect_rarely()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kfp_sdg.errors import SdgError, Terminated
+from kfp_sdg.runtime.collector import collecting_rarely
 from kfp_sdg.runtime.signals import terminated_in_order
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def plain_console() -> Iterator[dict[str, str]]:
     for client in talkative:
         client.setLevel(logging.WARNING)
     try:
-        with terminated_in_order():
+        with terminated_in_order(), collecting_rarely():
             yield shown
     except Terminated as ending:
         _last_words(ending, shown)
