@@ -191,6 +191,7 @@ def test_a_killed_run_goes_on_under_its_date_and_ends_as_if_it_had_been_left_alo
     last = subprocess.run(command, check=False, capture_output=True, text=True)
     assert last.returncode == 0, last.stderr
     assert "Resuming from out/checkpoint" in last.stderr
+    assert "Going on with the run 20" in last.stderr
 
     [train] = (made / "out").glob("train_*.jsonl")
     date = train.stem.removeprefix("train_")

@@ -36,6 +36,15 @@ def test_a_run_goes_on_under_the_date_of_one_that_did_not_end(tmp_path: Path) ->
     assert begun(tmp_path, None).date_suffix != "first"
 
 
+def test_a_run_of_another_taxonomy_leaves_what_an_unfinished_one_wrote(tmp_path: Path) -> None:
+    with RunFolder.hold(tmp_path, "first", "/a") as folder:
+        folder.begin()
+    assert RunFolder.choose(tmp_path, None, "/b").date_suffix != "first"
+    again = RunFolder.choose(tmp_path, None, "/a")
+    assert (again.date_suffix, again.goes_on) == ("first", True)
+    assert not RunFolder.choose(tmp_path, "first", "/a").goes_on
+
+
 def test_two_runs_do_not_write_to_one_output_folder_at_once(tmp_path: Path) -> None:
     with RunFolder.hold(tmp_path, "first") as folder:
         folder.begin()
@@ -56,7 +65,16 @@ def test_a_date_that_is_given_goes_before_that_of_an_unfinished_run(tmp_path: Pa
     assert begun(tmp_path, None).date_suffix == "second"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"date_suffix": 3}', '{"date_suffix": "../x"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"date_suffix": 3, "taxonomy": ""}',
+        '{"date_suffix": "../x", "taxonomy": ""}',
+    ],
+)
 def test_a_damaged_note_of_an_unfinished_run_is_passed_over(tmp_path: Path, text: str) -> None:
     (tmp_path / UNFINISHED).write_text(text)
     assert begun(tmp_path, None).date_suffix[:2] == "20"

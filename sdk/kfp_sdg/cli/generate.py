@@ -194,7 +194,7 @@ def generate_command(
         typer.Option(
             metavar="TEXT",
             help="What names in the output folder end in. Not given: the date and time, or those "
-            "of the run that this one goes on with.",
+            "of an unfinished run of the same taxonomy, which this one goes on with.",
             rich_help_panel=_TRAINING,
             show_default=False,
         ),

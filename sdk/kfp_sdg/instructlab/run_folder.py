@@ -45,18 +45,24 @@ class RunFolder:
     Attributes:
         output: The folder. Those of other runs may be in it too.
         date_suffix: What names of this run end in.
+        taxonomy: What it generates from.
+        goes_on: Whether an unfinished run gave it its date.
     """
 
     output: Path
     date_suffix: str
+    taxonomy: str = ""
+    goes_on: bool = False
 
     @classmethod
-    def choose(cls, output: Path, date_suffix: str | None) -> RunFolder:
+    def choose(cls, output: Path, date_suffix: str | None, taxonomy: str = "") -> RunFolder:
         """Choose where a run writes: where one that has not succeeded did, or a new place.
 
         Args:
             output: The output folder; made where it is not there.
-            date_suffix: What names end in; None for the date of the unfinished run, or of now.
+            date_suffix: What names end in; None for the date of the unfinished run of the same
+                taxonomy, or of now.
+            taxonomy: What is generated from: an absolute path.
 
         Raises:
             SpecError: The suffix cannot be part of a file's name.
@@ -79,11 +85,13 @@ class RunFolder:
         except OSError as error:
             message = f"cannot write to the output folder {output}: {error.strerror or error}"
             raise _mistake(message) from error
-        return cls(output, date_suffix or _unfinished(output) or datetime.now().strftime(_DATE))
+        unfinished = None if date_suffix else _unfinished(output, taxonomy)
+        suffix = date_suffix or unfinished or datetime.now().strftime(_DATE)
+        return cls(output, suffix, taxonomy, goes_on=unfinished is not None)
 
     @classmethod
     @contextmanager
-    def hold(cls, output: Path, date_suffix: str | None) -> Iterator[RunFolder]:
+    def hold(cls, output: Path, date_suffix: str | None, taxonomy: str = "") -> Iterator[RunFolder]:
         """Choose where a run writes, and keep other runs out of the output folder meanwhile.
 
         The lock is the kernel's, on the folder itself: it leaves no file, and is free as soon as
@@ -92,15 +100,16 @@ class RunFolder:
         Args:
             output: The output folder, see ``choose``.
             date_suffix: What names end in, see ``choose``.
+            taxonomy: What is generated from, see ``choose``.
 
         Raises:
             SpecError: The suffix cannot be part of a file's name.
             StorageError: The folder cannot be written to, or another run writes there; with the
                 exit code of the user's mistakes.
         """
-        cls.choose(output, date_suffix)
+        cls.choose(output, date_suffix, taxonomy)
         with _locked(output):
-            yield cls.choose(output, date_suffix)  # a run may have ended there since
+            yield cls.choose(output, date_suffix, taxonomy)  # a run may have ended there since
 
     def begin(self) -> None:
         """Take note that the run has begun.
@@ -110,7 +119,8 @@ class RunFolder:
         """
         note = self.output / UNFINISHED
         try:
-            note.write_text(json.dumps({"date_suffix": self.date_suffix}) + "\n", "utf-8")
+            content = {"date_suffix": self.date_suffix, "taxonomy": self.taxonomy}
+            note.write_text(json.dumps(content) + "\n", "utf-8")
         except OSError as error:
             raise StorageError(f"cannot write {note}: {error.strerror or error}") from error
 
@@ -217,10 +227,16 @@ def _mistake(message: str) -> StorageError:
     return error
 
 
-def _unfinished(output: Path) -> str | None:
-    """Return the date of a run that was begun and has not succeeded; None where there is none."""
+def _unfinished(output: Path, taxonomy: str) -> str | None:
+    """Return the date of a run of a taxonomy that was begun and has not succeeded, if there is one.
+
+    What another taxonomy's run has written may be all that somebody wants of it, and stays.
+    """
     try:
-        suffix = json.loads((output / UNFINISHED).read_text("utf-8"))["date_suffix"]
+        note = json.loads((output / UNFINISHED).read_text("utf-8"))
+        suffix, of = note["date_suffix"], note["taxonomy"]
     except (OSError, ValueError, KeyError, TypeError):  # cut short by a crash is as good as none
         return None
-    return suffix if isinstance(suffix, str) and _SUFFIX.fullmatch(suffix) else None
+    if of != taxonomy or not isinstance(suffix, str) or not _SUFFIX.fullmatch(suffix):
+        return None
+    return suffix

@@ -7,12 +7,14 @@ run_<date>/<part>/                  the books of each pipeline, its rows and its
 generated_<date>/<leaf>.jsonl       what was generated
 node_datasets_<date>/, …            training and evaluation data, see postprocess and evaluation
 
-A run that did not succeed leaves ``unfinished_run.json``; the next one goes on under its date.
+A run that did not succeed leaves ``unfinished_run.json``; the next one of the same taxonomy goes on
+under its date.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -167,7 +169,10 @@ def run_workflow(
     if LeafKind.KNOWLEDGE in kinds:
         room_for_chunks(order.chunk_word_count, order.server_ctx_size)
     tell(_found(leaves))
-    with RunFolder.hold(order.output, order.date_suffix) as folder:
+    taxonomy = os.path.abspath(order.taxonomy)
+    with RunFolder.hold(order.output, order.date_suffix, taxonomy) as folder:
+        if folder.goes_on:
+            tell(f"Going on with the run {folder.date_suffix}, which has not succeeded yet.")
         with open_context() as context:
             check_generation(_columns(leaves, order), pipelines, context, evaluation)
             folder.begin()
