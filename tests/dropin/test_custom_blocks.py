@@ -18,6 +18,7 @@ from instructlab.sdg import (
     PipelineBlockError,
     PromptRegistry,
 )
+from instructlab.sdg.blocks.llmblock import template_from_struct_and_config
 from stub_teacher import StubTeacher
 
 if TYPE_CHECKING:
@@ -225,6 +226,22 @@ def test_a_config_of_its_own_is_the_prompt(stub, tmp_path):
     assert pipeline.generate(QUESTIONS)["answer"][:] == ["loudly 0"] * 3
 
 
+def test_a_template_of_its_own_is_the_prompt(stub, tmp_path):
+    @BlockRegistry.register("ShortBlock")
+    class ShortBlock(LLMBlock):
+        def __init__(self, ctx, pipe, block_name, **config) -> None:
+            super().__init__(ctx, pipe, block_name, **config)
+            self.prompt_struct = "{system}\nSay {{{{other}}}}"
+            self.prompt_template = template_from_struct_and_config(
+                self.prompt_struct, {**self.block_config, "system": None}
+            )
+
+    pipeline = pipeline_of(tmp_path, context_for(stub), answering(kind="ShortBlock"))
+    rows = Dataset.from_dict({"other": ["four", "five", "six"]})  # no question, as in the file
+    assert pipeline.generate(rows)["answer"][:] == ["four 0", "five 0", "six 0"]
+    assert "You answer." not in "".join(stub.prompts)
+
+
 def test_the_attributes_that_subclasses_read(stub, tmp_path):
     pipeline = pipeline_of(tmp_path, context_for(stub))
     block = LLMBlock(
@@ -241,6 +258,8 @@ def test_the_attributes_that_subclasses_read(stub, tmp_path):
     assert block.model_family == "mixtral"
     assert block.gen_kwargs == {"model": "stub-model", "temperature": 0.0, "max_tokens": 100}
     assert block.block_config["start_tags"] == ["<answer>"]
+    again = template_from_struct_and_config(block.prompt_struct, block.block_config)
+    assert again.render(question="x") == block.prompt_template.render(question="x")
     assert block.prompt_template.render(question="x").strip().endswith("Question: x")
     assert (block.parser_name, block.parsing_pattern) == ("custom", "(.+)")
     assert block.batch_params == {"num_samples": 4}

@@ -16,6 +16,7 @@ from kfp_sdg.blocks.columns import put_column, row_numbers
 from kfp_sdg.blocks.prompting import PromptingBlock
 from kfp_sdg.errors import StorageError
 from kfp_sdg.prompts import CHAT, wrap_prompt
+from kfp_sdg.prompts.config import PARTS
 from kfp_sdg.spec.scaling import Amount
 from kfp_sdg.storage import rows_from_objects
 
@@ -51,6 +52,17 @@ def resolve_model_id(block: Any, own: str | None) -> str:
     return model_id
 
 
+def template_from_struct_and_config(struct: str, config: Mapping[str, Any]) -> Any:
+    """Return the template of a prompt.
+
+    Args:
+        struct: The order of its parts, in single braces, as ``PromptMethods.prompt_struct``.
+        config: The parts; None is an empty one.
+    """
+    parts = {part: "" if text is None else text for part, text in config.items()}
+    return PromptRegistry.template_from_string(struct.format(**parts))
+
+
 def server_supports_batched(client: Any, model_id: str) -> bool:
     """Tell whether a server takes a list of prompts and gives ``n`` answers to each.
 
@@ -79,6 +91,7 @@ class PromptMethods(ByHand, PromptingBlock, Block):
 
     Attributes:
         block_config: The first prompt config's mapping.
+        prompt_struct: The order of a prompt's parts, for ``template_from_struct_and_config``.
         prompt_template: Its template; in a ``ConditionalLLMBlock`` a template by selector.
         model_family: The family that the chat format is of.
         model_prompt: A chat format as text.
@@ -90,6 +103,7 @@ class PromptMethods(ByHand, PromptingBlock, Block):
 
     REWORKED: ClassVar[tuple[str, ...]] = ("_generate", "_parse")
 
+    prompt_struct: str = "\n".join(f"{{{part}}}" for part in PARTS)
     prompt_template: Any
 
     def note_settings(
@@ -158,10 +172,18 @@ class PromptMethods(ByHand, PromptingBlock, Block):
         Raises:
             BlockError: A prompt asks for a column that is not there.
         """
-        if self.has_own("_format_prompt") or self.has_own("_validate"):
+        if self.has_own("_format_prompt") or self.has_own("_validate") or self._has_own_template:
             return None
         known = super().columns_after(columns)
         return None if self._is_by_hand else known
+
+    @property
+    def _has_own_template(self) -> bool:
+        """Whether a subclass put a template in the place of the config file's."""
+        own = self.prompt_template
+        read = [prompt.template for prompt in self.prompts.values()]
+        templates = own.values() if isinstance(own, dict) else (own,)
+        return any(all(template is not other for other in read) for template in templates)
 
     def question(self, row: Mapping[str, Any]) -> Question:
         """Return what to ask about a row.

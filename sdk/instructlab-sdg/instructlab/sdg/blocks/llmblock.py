@@ -19,6 +19,7 @@ from instructlab.sdg.blocks._prompting import (
     PromptMethods,
     resolve_model_id,
     server_supports_batched,
+    template_from_struct_and_config,
 )
 from instructlab.sdg.blocks.block import Block, BlockConfigParserError
 from kfp_sdg.blocks import conditional_llm, llm, llm_log_prob, llm_messages
@@ -40,6 +41,7 @@ __all__ = [
     "LLMLogProbBlock",
     "LLMMessagesBlock",
     "server_supports_batched",
+    "template_from_struct_and_config",
 ]
 
 
