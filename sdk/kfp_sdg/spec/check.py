@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kfp_sdg.spec.phrases import describe_schema, describe_value, fits_type, how_to_mend, words_of
 from kfp_sdg.spec.problems import did_you_mean, nearest, one_of
+from kfp_sdg.spec.surely_right import surely_right
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -46,11 +47,13 @@ class Checker:
         Returns:
             Whether it is right.
         """
-        from jsonschema import Draft202012Validator
-
         closed = {key: rule for key, rule in schema.items() if key not in ELSEWHERE}
         if "properties" in closed:
             closed["additionalProperties"] = False
+        if surely_right(value, closed):
+            return True
+        from jsonschema import Draft202012Validator
+
         errors = list(Draft202012Validator(closed).iter_errors(value))
         self._report(errors, path)
         return not errors
