@@ -255,6 +255,20 @@ def test_a_run_that_is_told_to_end_keeps_what_was_finished(
     assert read_run(run / "freeform_skill").rows.num_rows == 18
 
 
+def test_a_leaf_without_questions_to_test_with_is_warned_of(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answer(ask: Any) -> str:
+        asked = "Write multiple-choice questions" in ask.prompt
+        return "no tags" if asked else f"What is {ask.number}? It is round, {ask.prompt[-40:]}"
+
+    with StubTeacher(answer=answer) as stub:
+        options = ("--pipeline", "simple", "--scale-factor", "1", "--max-rejected", "100%")
+        assert go(stub, *options) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"Warning: there are no questions to test {LEAVES[3]} with: 5 rejected at gen_" in told
+
+
 def empty_rhymes(ask: Any) -> str:
     return "no question mark here" if "On rhymes" in ask.prompt else "What is it? It is round."
 

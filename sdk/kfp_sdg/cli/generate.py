@@ -335,13 +335,16 @@ def _sampling_size(text: str) -> int | float:
 
 def _show(result: WorkflowResult, seconds: float) -> None:
     """Show what came of the taxonomy, to people and to machines if one listens."""
-    from kfp_sdg.cli.console import error_console, output_console, speaks_json, write_json
+    from kfp_sdg.cli.console import error_console, output_console, say, speaks_json, write_json
     from kfp_sdg.cli.leaves import result_events, show_result
 
     show_result(output_console(), result, seconds=seconds)
     if speaks_json():
         for event, values in result_events(result):
             write_json(error_console(), event, **values)
+    for outcome in result.outcomes:
+        if why := outcome.why_no_questions:
+            say(f"there are no questions to test {outcome.leaf} with: {why}", label="Warning")
 
 
 def _leaf_scale(text: str) -> tuple[str, int]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kfp_sdg.errors import SdgError
+from kfp_sdg.instructlab.model import LeafKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from kfp_sdg.instructlab.generate import Generated
     from kfp_sdg.instructlab.leaf_books import LeafBooks
-    from kfp_sdg.instructlab.model import LeafKind
     from kfp_sdg.storage import HistoryEntry
 
 FILTERED = "filtered"
@@ -58,7 +58,8 @@ class LeafOutcome:
         generated: The rows that came through.
         losses: Those that did not, in the order of the blocks, those of post-processing last.
         used: Generated rows that training rows were made of; None before post-processing.
-        questions: Questions to test with; None without an evaluation.
+        questions: Questions to test with; None without an evaluation, and for a skill.
+        question_losses: Rows of the evaluation that no question came of.
     """
 
     leaf: str
@@ -68,6 +69,7 @@ class LeafOutcome:
     losses: tuple[Loss, ...] = ()
     used: int | None = None
     questions: int | None = None
+    question_losses: tuple[Loss, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -82,14 +84,26 @@ class LeafOutcome:
     @property
     def why(self) -> str:
         """The largest losses, as a phrase; "" where there are none."""
-        largest = sorted(self.losses, key=lambda loss: -loss.rows)
-        named = [str(loss) for loss in largest[:_MOST_LOSSES]]
-        return ", ".join([*named, *(["…"] if len(largest) > _MOST_LOSSES else [])])
+        return _largest(self.losses)
+
+    @property
+    def why_no_questions(self) -> str | None:
+        """Why there is nothing to test it with, as a phrase; None where there is something."""
+        if self.questions != 0:
+            return None
+        return _largest(self.question_losses) or "none was made"
 
     def __str__(self) -> str:
         """Return the leaf with its largest losses."""
         seeds = f"{self.seeds:,} seed row{'' if self.seeds == 1 else 's'}"
         return f"{self.leaf}: {seeds}; {self.why or 'no row was lost, none was made'}"
+
+
+def _largest(losses: Sequence[Loss]) -> str:
+    """Return the largest losses as a phrase; "" where there are none."""
+    largest = sorted(losses, key=lambda loss: -loss.rows)
+    named = [str(loss) for loss in largest[:_MOST_LOSSES]]
+    return ", ".join([*named, *(["…"] if len(largest) > _MOST_LOSSES else [])])
 
 
 class EmptyLeafError(SdgError):
@@ -144,10 +158,8 @@ def leaf_outcomes(
         One outcome for each leaf that there were rows of, sorted by name.
     """
     used = None if training is None else {books.leaf: books for books in training}
-    asked = None if evaluation is None else {books.leaf: books.used for books in evaluation}
-    return tuple(
-        _outcome(generated, leaf, used, (asked or {}).get(leaf)) for leaf in generated.leaves
-    )
+    asked = {books.leaf: books for books in evaluation or ()}
+    return tuple(_outcome(generated, leaf, used, asked.get(leaf)) for leaf in generated.leaves)
 
 
 def empty_leaves(outcomes: Sequence[LeafOutcome], most: int | None = None) -> str:
@@ -180,7 +192,7 @@ def what_may_help(setting: str) -> str:
 
 
 def _outcome(
-    generated: Generated, leaf: str, used: dict[str, LeafBooks] | None, questions: int | None
+    generated: Generated, leaf: str, used: dict[str, LeafBooks] | None, asked: LeafBooks | None
 ) -> LeafOutcome:
     kinds = tuple(kind for kind, leaves in generated.seeds.items() if leaf in leaves)
     lost = [
@@ -191,7 +203,7 @@ def _outcome(
     ]
     books = (used or {}).get(leaf)
     if books is not None:
-        lost += [Loss("post-processing", *reason) for reason in books.rejected_by_reason.items()]
+        lost += _rejected(books, "post-processing")
     return LeafOutcome(
         leaf=leaf,
         kinds=kinds,
@@ -199,5 +211,16 @@ def _outcome(
         generated=generated.leaf_rows(leaf).num_rows,
         losses=tuple(lost),
         used=None if used is None else (books.used if books else 0),
-        questions=questions,
+        questions=asked.used if asked else None,
+        question_losses=tuple(_of_questions(generated, asked)) if asked else (),
     )
+
+
+def _of_questions(generated: Generated, asked: LeafBooks) -> Iterator[Loss]:
+    if generated.evaluation is not None:
+        yield from losses(generated.evaluation.history, asked.leaf, LeafKind.KNOWLEDGE)
+    yield from _rejected(asked, "reading the questions")
+
+
+def _rejected(books: LeafBooks, where: str) -> list[Loss]:
+    return [Loss(where, *reason) for reason in books.rejected_by_reason.items()]
