@@ -112,3 +112,17 @@ def test_a_registered_format_is_a_family(monkeypatch):
 def test_a_format_that_is_not_there_is_an_error_with_those_there_are():
     with pytest.raises(PromptError, match="no chat format 'x'; there are blank, granite"):
         PromptRegistry.get_template("x")
+
+
+def test_a_format_of_ones_own_takes_the_place_of_a_shipped_one(monkeypatch):
+    monkeypatch.setattr(PromptRegistry, "_formats", {})
+
+    @PromptRegistry.register("llama")
+    def llama() -> str:
+        return "Mine: {{ prompt }}"
+
+    assert wrap_prompt(PromptRegistry.get_template("llama"), "Hi") == "Mine: Hi"
+    formats = PromptRegistry.get_registry()
+    assert sorted(formats) == ["blank", "granite", "llama", "merlinite", "mistral", "mixtral"]
+    assert wrap_prompt(formats["llama"], "Hi") == "Mine: Hi"
+    assert formats["granite"] is formats["merlinite"]
