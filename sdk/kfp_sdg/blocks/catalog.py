@@ -164,5 +164,5 @@ def _unknown_type(type_name: str) -> str:
     hint = f"did you mean {near[0]!r}? " if near else ""
     return (
         f"unknown block type {type_name!r}; {hint}There are: {', '.join(known)}. "
-        "A custom block needs its module to be named as a plugin."
+        "A block of your own is known once its module is imported, as --plugin MODULE does."
     )
