@@ -124,6 +124,15 @@ def test_a_leaf_may_have_a_scale_factor_of_its_own(taxonomy: Path, tmp_path: Pat
     assert "num_instructions_to_generate" not in made["freeform_rows"].stored.table.column_names
 
 
+def test_a_scale_factor_for_no_leaf_is_told_before_documents_are_fetched(
+    taxonomy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_leaf(taxonomy, BIRD_LEAF, bird_leaf(tmp_path / "nowhere"))
+    error = error_of(capsys, tmp_path, taxonomy, scale_factors='{"knowledge/science/bird": 7}')
+    assert "there is no such leaf" in error
+    assert "nowhere" not in error
+
+
 def test_nothing_is_left_for_the_evaluation_where_none_is_wanted(
     taxonomy: Path, tmp_path: Path
 ) -> None:

@@ -157,6 +157,7 @@ def _read(
     from kfp_sdg.instructlab.checkout import check_out
     from kfp_sdg.instructlab.documents import load_all_documents
     from kfp_sdg.instructlab.preprocess import preprocess
+    from kfp_sdg.instructlab.scale import scale_of_leaves
     from kfp_sdg.instructlab.taxonomy import read_taxonomy
     from kfp_sdg.runtime.git_access import git_access
 
@@ -170,6 +171,9 @@ def _read(
             shown |= {f"{taxonomy.folder}/": "", str(taxonomy.folder): source.repo}
         leaves = read_taxonomy(taxonomy.folder, base=taxonomy.base, yaml_rules=yaml_rules)
         _require_pipelines(leaves, kinds)
+        scale_of_leaves(
+            leaves, factors
+        )  # what is wrong with them is told before documents are fetched
         documents = load_all_documents(
             leaves,
             taxonomy_folder=taxonomy.folder,
