@@ -220,6 +220,24 @@ def test_what_a_stopped_run_finished_is_kept_and_told(
     assert not (made / "out" / "checkpoint").exists()
 
 
+def test_the_answers_of_a_stopped_run_outlive_a_run_of_another_taxonomy(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--pipeline", "simple", "--scale-factor", "1")
+    with StubTeacher(poison={"On letters": 401}) as stub:
+        assert main(arguments(stub, *options)) == 1
+    write_leaf(made / "other", "compositional_skills/odes", skill())
+    with StubTeacher() as stub:
+        assert main([*arguments(stub, *options), "--taxonomy", "other"]) == 0
+        asked = len(stub.requests)
+        told = " ".join(capsys.readouterr().err.split())
+        assert f"out/checkpoint stays: the run of {made}/taxonomy has not succeeded yet." in told
+        assert main(arguments(stub, *options)) == 0
+        assert len(stub.requests) - asked < PIECES * 2 + 30
+    assert len(list((made / "out").glob("train_*.jsonl"))) == 2
+    assert not (made / "out" / "checkpoint").exists()
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 130)]
 )

@@ -28,6 +28,16 @@ def test_a_new_run_has_the_date_of_its_begin(tmp_path: Path) -> None:
     )
 
 
+def test_two_runs_that_begin_in_one_second_lie_beside_each_other(tmp_path: Path) -> None:
+    dates = set()
+    for _ in range(5):
+        folder = begun(tmp_path, None)
+        folder.path("preprocessed").mkdir()
+        folder.end()
+        dates.add(folder.date_suffix)
+    assert len(dates) == 5
+
+
 def test_a_run_goes_on_under_the_date_of_one_that_did_not_end(tmp_path: Path) -> None:
     begun(tmp_path, "first")
     again = begun(tmp_path, None)
@@ -43,6 +53,13 @@ def test_a_run_of_another_taxonomy_leaves_what_an_unfinished_one_wrote(tmp_path:
     again = RunFolder.choose(tmp_path, None, "/a")
     assert (again.date_suffix, again.goes_on) == ("first", True)
     assert not RunFolder.choose(tmp_path, "first", "/a").goes_on
+    with RunFolder.hold(tmp_path, "second", "/b") as folder:
+        folder.begin()
+        assert folder.others_unfinished == ("/a",)
+        folder.end()
+    assert RunFolder.choose(tmp_path, None, "/a").goes_on
+    again.end()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_runs_do_not_write_to_one_output_folder_at_once(tmp_path: Path) -> None:

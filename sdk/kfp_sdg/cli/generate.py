@@ -313,8 +313,13 @@ def _carry_out(order: WorkflowOrder, asking: AskingOrder, log_format: LogFormat 
         except BaseException as error:
             tell_kept(asking.checkpoint, error)
             raise
-        discard(asking.checkpoint)
+        others = result.folder.others_unfinished
+        if not others:  # whose answers are in the same place
+            discard(asking.checkpoint)
     _show(result, watcher.seconds)
+    if others and asking.checkpoint:
+        runs = ", ".join(others)
+        say(f"{asking.checkpoint.place} stays: the run of {runs} has not succeeded yet.")
     for outcome in result.outcomes:
         if outcome.is_empty:
             say(f"nothing came of {outcome}", label="Warning")

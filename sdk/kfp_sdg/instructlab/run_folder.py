@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from kfp_sdg.engine import write_run
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 UNFINISHED = "unfinished_run.json"
-"""Says under which date a run was begun that has not succeeded yet; the next one goes on there."""
+"""Says under which date a run was begun that has not succeeded yet, by the run's taxonomy: the next
+one goes on there. What another taxonomy's run has written may be all that somebody wants of it."""
 
 _DATE = "%Y-%m-%dT%H_%M_%S"
 _SUFFIX = re.compile(r"[A-Za-z0-9_.-]{1,100}")
@@ -85,8 +86,8 @@ class RunFolder:
         except OSError as error:
             message = f"cannot write to the output folder {output}: {error.strerror or error}"
             raise _mistake(message) from error
-        unfinished = None if date_suffix else _unfinished(output, taxonomy)
-        suffix = date_suffix or unfinished or datetime.now().strftime(_DATE)
+        unfinished = None if date_suffix else _unfinished(output).get(taxonomy)
+        suffix = date_suffix or unfinished or _new_date(output)
         return cls(output, suffix, taxonomy, goes_on=unfinished is not None)
 
     @classmethod
@@ -117,10 +118,15 @@ class RunFolder:
         Raises:
             StorageError: The disk refuses.
         """
+        self._note({**_unfinished(self.output), self.taxonomy: self.date_suffix})
+
+    def _note(self, unfinished: Mapping[str, str]) -> None:
         note = self.output / UNFINISHED
         try:
-            content = {"date_suffix": self.date_suffix, "taxonomy": self.taxonomy}
-            note.write_text(json.dumps(content) + "\n", "utf-8")
+            if unfinished:
+                note.write_text(json.dumps(unfinished) + "\n", "utf-8")
+            else:
+                note.unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(f"cannot write {note}: {error.strerror or error}") from error
 
@@ -193,8 +199,15 @@ class RunFolder:
 
     def end(self) -> None:
         """Take note that the run has succeeded."""
-        with suppress(OSError):
-            (self.output / UNFINISHED).unlink()
+        others = _unfinished(self.output)
+        others.pop(self.taxonomy, None)
+        with suppress(StorageError):
+            self._note(others)
+
+    @property
+    def others_unfinished(self) -> tuple[str, ...]:
+        """The taxonomies of other runs in the output folder that have not succeeded."""
+        return tuple(name for name in _unfinished(self.output) if name != self.taxonomy)
 
 
 @contextmanager
@@ -227,16 +240,24 @@ def _mistake(message: str) -> StorageError:
     return error
 
 
-def _unfinished(output: Path, taxonomy: str) -> str | None:
-    """Return the date of a run of a taxonomy that was begun and has not succeeded, if there is one.
+def _new_date(output: Path) -> str:
+    """Return the date of now, or of the first second after it that no run in the folder has."""
+    now = datetime.now()
+    while any(output.glob(f"*_{now.strftime(_DATE)}*")):
+        now += timedelta(seconds=1)
+    return now.strftime(_DATE)
 
-    What another taxonomy's run has written may be all that somebody wants of it, and stays.
-    """
+
+def _unfinished(output: Path) -> dict[str, str]:
+    """Return the dates of runs that were begun and have not succeeded, by their taxonomies."""
     try:
         note = json.loads((output / UNFINISHED).read_text("utf-8"))
-        suffix, of = note["date_suffix"], note["taxonomy"]
-    except (OSError, ValueError, KeyError, TypeError):  # cut short by a crash is as good as none
-        return None
-    if of != taxonomy or not isinstance(suffix, str) or not _SUFFIX.fullmatch(suffix):
-        return None
-    return suffix
+    except (OSError, ValueError):  # cut short by a crash is as good as none
+        return {}
+    if not isinstance(note, dict):
+        return {}
+    return {
+        taxonomy: suffix
+        for taxonomy, suffix in note.items()
+        if isinstance(suffix, str) and _SUFFIX.fullmatch(suffix)
+    }
