@@ -29,7 +29,16 @@ CLIENT = (
 
 NEEDED = (
     *("click<9", "click-didyoumean", "pydantic>=2.7", "pydantic_yaml", "ruamel.yaml", "toml"),
-    *("httpx", "openai<2", "psutil", "filelock", "tqdm", "prompt-toolkit", "setuptools>=77"),
+    *(
+        "GitPython",
+        "httpx",
+        "openai<2",
+        "psutil",
+        "filelock",
+        "tqdm",
+        "prompt-toolkit",
+        "setuptools>=77",
+    ),
 )
 """What the client imports on its way to ``data generate``, and builds ours with. All else is found
 in the environment that the tests run in."""
