@@ -104,6 +104,19 @@ def test_one_folder_holds_all_files_and_the_mixes_are_datasets_too(task: dict[st
     assert task["training_data"].metadata["date_suffix"] == SUFFIX
 
 
+def test_the_page_shows_the_question_after_a_long_document(task: dict[str, Any]) -> None:
+    row = {
+        "leaf_node_type": "grounded_skill",
+        "leaf_node_path": GIVES,
+        "question": "Begin. " + "Rain falls. " * 50 + "Where does it fall?",
+        "response": "Everywhere.",
+    }
+    write_dataset(task["freeform_skills"].path, pa.Table.from_pylist([row]), [history()])
+    postprocess_taxonomy(**task, date_suffix=SUFFIX)
+    page = Path(task["report"].path).read_text(encoding="utf-8")
+    assert re.search(r"\| Begin\. [^|]* … [^|]*Where does it fall\? \| Everywhere\. \|", page)
+
+
 def test_the_page_tells_of_each_leaf_and_why_one_gave_nothing(task: dict[str, Any]) -> None:
     postprocess_taxonomy(**task, date_suffix=SUFFIX)
     page = Path(task["report"].path).read_text(encoding="utf-8").replace("\\", "")
@@ -111,6 +124,10 @@ def test_the_page_tells_of_each_leaf_and_why_one_gave_nothing(task: dict[str, An
     assert f"| {GIVES} | freeform_skill | 5 | 7 | 1 | 0 | 0 | 6 |  |" in page
     assert f"| {MUTE} | freeform_skill | 5 | 0 | 3 | 2 | 0 | 0 |  |" in page
     assert f"| {MUTE} | freeform_skill | ask | parse | 3 |" in page
+    mix = page.partition(f"## skills_train_msgs_{SUFFIX}.jsonl: first 5 of 30 rows")[2]
+    assert mix.startswith("\n\n| user | assistant |\n")
+    assert mix.count("| Line ") == 5
+    assert "knowledge_train_msgs" not in page
 
 
 def test_generated_rows_that_cannot_be_used_are_kept_with_the_reason(task: dict[str, Any]) -> None:

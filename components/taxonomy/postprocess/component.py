@@ -39,7 +39,7 @@ def postprocess(
         skills_train: The mixed messages of the second phase of training.
         empty_leaves: The leaves that nothing came of and why, for the component check_leaves.
         metrics: How many leaves, generated rows and training rows there are.
-        report: For each leaf what was generated, rejected, filtered and used, and why.
+        report: What came of each leaf, what was lost and why, and the first rows of the mixes.
         auxiliary_instructions: JSON object of instructions for rewritten documents, by their type.
         system_prompt: What the system says in training rows; empty for a general one.
         skills_sampling_size: How much of each skill leaf is mixed: rows (30) or a share (0.5).

@@ -121,6 +121,7 @@ def postprocess_taxonomy(
             rejected = (row for leaf in books for row in leaf.rejected_rows())
             RunFolder(folder, suffix).write_rejected(name, rejected)
         mixes = {"knowledge": knowledge_train, "skills": skills_train}
+        shown: dict[str, pa.Table] = {}
         numbers = {
             "leaves": len(results.leaves),
             "empty_leaves": sum(leaf.is_empty for leaf in results.leaves),
@@ -129,13 +130,16 @@ def postprocess_taxonomy(
             "test_questions": sum(leaf.questions or 0 for leaf in results.leaves),
         }
         for name, artifact in mixes.items():
-            rows = _rows_of(results.mixes.get(name))
+            mixed = results.mixes.get(name)
+            rows = _rows_of(mixed)
+            if mixed and rows.num_rows:
+                shown[mixed.output.name] = rows
             write_artifact(artifact, rows, ())
             numbers[f"{name}_train_rows"] = rows.num_rows
         training_data.metadata.update(date_suffix=suffix, **numbers)
         for name, value in numbers.items():
             metrics.log_metric(name, value)
-        write_text(report, training_report(results.leaves, numbers))
+        write_text(report, training_report(results.leaves, numbers, shown))
         say("postprocess: " + ", ".join(f"{name} {value:,}" for name, value in numbers.items()))
         write_parameter(empty_leaves, empty_leaves_of(results.leaves, most=_MOST_EMPTY))
 
