@@ -6,6 +6,7 @@ comes twice in the kind's data. Which leaf a row is of stands in its ``leaf_node
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,6 +69,14 @@ class Generated:
     def leaves(self) -> tuple[str, ...]:
         """The names of the leaves that there were rows of, sorted."""
         return tuple(sorted({name for leaves in self.seeds.values() for name in leaves}))
+
+    def rows_of_leaves(self) -> Counter[str]:
+        """Return how many rows were generated for each leaf, by its name."""
+        total: Counter[str] = Counter()
+        for result in self.results.values():
+            if LEAF in result.rows.column_names:
+                total.update(rows_by_leaf(result.rows))
+        return total
 
     def leaf_rows(self, name: str) -> pa.Table:
         """Return what was generated for a leaf.

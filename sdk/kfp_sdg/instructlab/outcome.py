@@ -159,7 +159,10 @@ def leaf_outcomes(
     """
     used = None if training is None else {books.leaf: books for books in training}
     asked = {books.leaf: books for books in evaluation or ()}
-    return tuple(_outcome(generated, leaf, used, asked.get(leaf)) for leaf in generated.leaves)
+    rows = generated.rows_of_leaves()
+    return tuple(
+        _outcome(generated, leaf, rows[leaf], used, asked.get(leaf)) for leaf in generated.leaves
+    )
 
 
 def empty_leaves(outcomes: Sequence[LeafOutcome], most: int | None = None) -> str:
@@ -192,7 +195,11 @@ def what_may_help(setting: str) -> str:
 
 
 def _outcome(
-    generated: Generated, leaf: str, used: dict[str, LeafBooks] | None, asked: LeafBooks | None
+    generated: Generated,
+    leaf: str,
+    rows: int,
+    used: dict[str, LeafBooks] | None,
+    asked: LeafBooks | None,
 ) -> LeafOutcome:
     kinds = tuple(kind for kind, leaves in generated.seeds.items() if leaf in leaves)
     lost = [
@@ -208,7 +215,7 @@ def _outcome(
         leaf=leaf,
         kinds=kinds,
         seeds=sum(generated.seeds[kind][leaf] for kind in kinds),
-        generated=generated.leaf_rows(leaf).num_rows,
+        generated=rows,
         losses=tuple(lost),
         used=None if used is None else (books.used if books else 0),
         questions=asked.used if asked else None,
