@@ -108,11 +108,15 @@ def test_a_pull_request_of_a_repository_is_read(
     commit = git(taxonomy, "rev-parse", "HEAD")
     git(taxonomy, "checkout", "-q", "main")
 
-    made = run(tmp_path, taxonomy, pull_request=7)
+    factors = {"knowledge/*": 3, "compositional_skills/new": 7}  # the whole taxonomy's
+    made = run(tmp_path, taxonomy, pull_request=7, scale_factors=json.dumps(factors))
 
     assert made["metrics"].metadata["leaves"] == 1
     assert set(made["freeform_rows"].stored.table["leaf_node_path"].to_pylist()) == {
         "compositional_skills_new"
+    }
+    assert set(made["freeform_rows"].stored.table["num_instructions_to_generate"].to_pylist()) == {
+        7
     }
     assert commit in capsys.readouterr().out
 

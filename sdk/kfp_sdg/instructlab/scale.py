@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from kfp_sdg.errors import Position
+from kfp_sdg.instructlab.taxonomy.read import EVERYTHING
 from kfp_sdg.spec.problems import Findings, did_you_mean
 
 if TYPE_CHECKING:
@@ -14,13 +15,17 @@ if TYPE_CHECKING:
     from kfp_sdg.instructlab.model import Leaf
 
 
-def scale_of_leaves(leaves: Sequence[Leaf], factors: Mapping[str, int]) -> dict[str, int]:
+def scale_of_leaves(
+    leaves: Sequence[Leaf], factors: Mapping[str, int], *, base: str = EVERYTHING
+) -> dict[str, int]:
     """Return the scale factors that leaves have of their own.
 
     Args:
         leaves: The leaves.
         factors: Scale factors by a leaf's path, its name, or a glob pattern of these. A whole path
             or name goes before a pattern, a later pattern before an earlier one.
+        base: Since what the leaves have changed, see ``read_taxonomy``. Unless they are all that
+            there are, a factor may be for one that has not changed; it is of no use then.
 
     Returns:
         Scale factors by the leaf's name, for those leaves that have one.
@@ -46,7 +51,7 @@ def scale_of_leaves(leaves: Sequence[Leaf], factors: Mapping[str, int]) -> dict[
         if not names:
             names = [leaf.name for leaf in leaves if _fits(leaf, key)]
             by_pattern |= dict.fromkeys(names, factor)
-        if not names:
+        if not names and base == EVERYTHING:
             words = [word for leaf in leaves for word in (leaf.path, leaf.name)]
             findings.error(
                 where,

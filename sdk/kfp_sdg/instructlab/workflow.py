@@ -162,7 +162,8 @@ def run_workflow(
         StorageError: Documents cannot be fetched, or results cannot be written.
     """
     leaves = read_taxonomy(order.taxonomy, base=order.taxonomy_base, yaml_rules=order.yaml_rules)
-    scale_of_leaves(leaves, order.scale_factors)
+    scales = scale_of_leaves(leaves, order.scale_factors, base=order.taxonomy_base)
+    order = replace(order, scale_factors=scales)
     kinds = [kind for kind in LeafKind if any(kind in leaf.kinds for leaf in leaves)]
     pipelines = order.pipelines.all_of(kinds)
     evaluation = evaluation_pipeline() if order.evaluate else None

@@ -171,9 +171,8 @@ def _read(
             shown |= {f"{taxonomy.folder}/": "", str(taxonomy.folder): source.repo}
         leaves = read_taxonomy(taxonomy.folder, base=taxonomy.base, yaml_rules=yaml_rules)
         _require_pipelines(leaves, kinds)
-        scale_of_leaves(
-            leaves, factors
-        )  # what is wrong with them is told before documents are fetched
+        # what is wrong with them is told before documents are fetched
+        scales = scale_of_leaves(leaves, factors, base=taxonomy.base)
         documents = load_all_documents(
             leaves,
             taxonomy_folder=taxonomy.folder,
@@ -183,7 +182,7 @@ def _read(
             server_ctx_size=server_ctx_size,
         )
         chunks = {name: leaf.chunks for name, leaf in documents.items()}
-        return taxonomy, leaves, documents, preprocess(leaves, chunks, scale_factors=factors)
+        return taxonomy, leaves, documents, preprocess(leaves, chunks, scale_factors=scales)
 
 
 def _state(source: TaxonomySource, checkout: Checkout) -> str:
