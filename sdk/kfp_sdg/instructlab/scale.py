@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kfp_sdg.instructlab.model import Leaf
+
+logger = logging.getLogger(__name__)
 
 
 def scale_of_leaves(
@@ -51,7 +54,9 @@ def scale_of_leaves(
         if not names:
             names = [leaf.name for leaf in leaves if _fits(leaf, key)]
             by_pattern |= dict.fromkeys(names, factor)
-        if not names and base == EVERYTHING:
+        if not names and base != EVERYTHING:
+            logger.warning("the scale factor of %r is for no leaf that has changed", key)
+        elif not names:
             words = [word for leaf in leaves for word in (leaf.path, leaf.name)]
             findings.error(
                 where,
