@@ -215,9 +215,13 @@ def _locked(output: Path) -> Iterator[None]:
     """Hold the lock of an output folder.
 
     Raises:
-        StorageError: Another run holds it.
+        StorageError: Another run holds it, or the folder cannot be read.
     """
-    folder = os.open(output, os.O_RDONLY)
+    try:
+        folder = os.open(output, os.O_RDONLY)
+    except OSError as error:
+        message = f"cannot read the output folder {output}: {error.strerror or error}"
+        raise _mistake(message) from error
     try:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
