@@ -3,8 +3,8 @@
 This package knows no rows and no blocks.
 """
 
-from kfp_sdg.teacher.connection import connect, connect_client
-from kfp_sdg.teacher.embedded import embedded_teacher
+from typing import TYPE_CHECKING
+
 from kfp_sdg.teacher.model import (
     Answer,
     Choice,
@@ -14,9 +14,24 @@ from kfp_sdg.teacher.model import (
     TokenLogprobs,
 )
 from kfp_sdg.teacher.options import TeacherOptions
-from kfp_sdg.teacher.outage import OutageWatcher
-from kfp_sdg.teacher.pool import TeacherPool
 from kfp_sdg.teacher.statistics import RequestStatistics, Usage
+
+if TYPE_CHECKING:
+    from kfp_sdg.teacher.connection import connect, connect_client
+    from kfp_sdg.teacher.embedded import embedded_teacher
+    from kfp_sdg.teacher.outage import OutageWatcher
+    from kfp_sdg.teacher.pool import TeacherPool
+else:
+    from kfp_sdg.later import imported_later
+
+    # A task of a block that asks nobody needs none of these, nor asyncio.
+    __getattr__ = imported_later(
+        __name__,
+        connection=("connect", "connect_client"),
+        embedded=("embedded_teacher",),
+        outage=("OutageWatcher",),
+        pool=("TeacherPool",),
+    )
 
 __all__ = [
     "Answer",
