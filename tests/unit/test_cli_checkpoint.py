@@ -300,7 +300,8 @@ def test_a_second_sigterm_waits_for_nothing(runner: str) -> None:
             time.sleep(0.1)
         _, told = process.communicate(timeout=60)
         assert process.returncode == 143
-        assert told == "Stopped at once by a second SIGTERM.\n"
+        # A line about the run may come before it on a slow machine.
+        assert told.endswith("Stopped at once by a second SIGTERM.\n")
 
         stub.latency = 0.0
         for _ in range(50):  # the tasks go with their run, but a little later
