@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import regex
-
 from kfp_sdg.prompts.template import PromptError
 
 if TYPE_CHECKING:
@@ -119,6 +117,8 @@ class PatternParser:
         Raises:
             PromptError: The pattern is not valid or has fewer groups than there are columns.
         """
+        import regex  # few pipelines have a pattern of their own
+
         try:
             self._pattern = regex.compile(pattern, regex.DOTALL)
         except regex.error as error:
