@@ -45,6 +45,8 @@ def _with_small_ending(path: str) -> str:
 
 @cache
 def _expression(pattern: str) -> re.Pattern[str]:
+    if pattern.split("/")[-1] in ("", "."):  # means a folder, and only files are looked at
+        return re.compile(r"(?!)")
     names = [name for name in pattern.split("/") if name not in ("", ".")]
     parts: list[str] = []
     for number, name in enumerate(names):
