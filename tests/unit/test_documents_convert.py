@@ -61,7 +61,8 @@ def load(tmp_path, converter, monkeypatch):
         commit = repository(tmp_path / "repo", files)
         a_leaf = leaf(tmp_path / "repo", commit, *(patterns or ("*",)))
         cache = tmp_path / "cache"
-        return load_documents(a_leaf, taxonomy_folder=tmp_path, cache=cache, converter=converter)
+        options = {"taxonomy_folder": tmp_path, "cache": cache, "converter": converter}
+        return load_documents([a_leaf], **options)[a_leaf.name]
 
     return load
 

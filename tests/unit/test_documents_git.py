@@ -12,7 +12,7 @@ from certificates import self_signed
 from document_repositories import BIRDS, git, leaf, repository
 from git_server import GitServer, all_files_say
 from kfp_sdg.errors import SpecError, StorageError
-from kfp_sdg.instructlab.documents import GitAccess, GitSecret, load_all, load_documents
+from kfp_sdg.instructlab.documents import GitAccess, GitSecret, load_documents
 
 TOKEN = "s3cret-t0ken/+="
 LOGIN = ("somebody", TOKEN)
@@ -47,7 +47,7 @@ def repo(tmp_path):
 def load(tmp_path, home):
     def load(a_leaf, **options):
         options = {"taxonomy_folder": tmp_path, "cache": tmp_path / "cache"} | options
-        return load_documents(a_leaf, **options)
+        return load_documents([a_leaf], **options)[a_leaf.name]
 
     return load
 
@@ -178,11 +178,11 @@ def test_leaves_of_a_run_share_one_fetch_for_each_commit(repo, tmp_path, home):
                 [("main", "*.md"), ("main", "*.txt"), ("main", "*.md"), ("gone", "*.md")]
             )
         ]
-        load_all(leaves[:3], taxonomy_folder=tmp_path, cache=tmp_path / "cache")
+        load_documents(leaves[:3], taxonomy_folder=tmp_path, cache=tmp_path / "cache")
         # one for the commit, one for each document's content
         assert server.fetches == 3
         with pytest.raises(SpecError) as raised:
-            load_all([leaves[3]] * 5, taxonomy_folder=tmp_path, cache=tmp_path / "cache")
+            load_documents([leaves[3]] * 5, taxonomy_folder=tmp_path, cache=tmp_path / "cache")
         assert len(raised.value.problems) == 1
         assert server.fetches == 4
 
@@ -269,7 +269,8 @@ def test_two_runs_at_once_share_a_cache(repo, tmp_path, home):
         a_leaf = leaf(f"{server.url}/docs", commit, "**/*.md")
 
         def run():
-            found.append(load_documents(a_leaf, taxonomy_folder=tmp_path, cache=tmp_path / "cache"))
+            folders = {"taxonomy_folder": tmp_path, "cache": tmp_path / "cache"}
+            found.append(load_documents([a_leaf], **folders)[a_leaf.name])
 
         threads = [threading.Thread(target=run) for _ in range(4)]
         for thread in threads:

@@ -11,8 +11,6 @@ from document_repositories import BIRDS, git, leaf, repository, write
 from kfp_sdg.errors import SpecError
 from kfp_sdg.instructlab.documents import (
     GitAccess,
-    load_all,
-    load_all_documents,
     load_documents,
 )
 from kfp_sdg.instructlab.model import Leaf, LeafKind, QuestionAnswer, SeedExample
@@ -28,7 +26,7 @@ def load(tmp_path):
 
     def load(a_leaf, **options):
         options = {"taxonomy_folder": tmp_path / "taxonomy", "cache": tmp_path / "cache"} | options
-        return load_documents(a_leaf, **options)
+        return load_documents([a_leaf], **options)[a_leaf.name]
 
     (tmp_path / "taxonomy").mkdir()
     return load
@@ -291,7 +289,8 @@ def test_all_leaves_are_loaded_by_their_names_and_skills_are_passed_over(tmp_pat
         skill,
         leaf(tmp_path / "repo", commit, "b.md", path="knowledge/b"),
     ]
-    found = load_all(leaves, taxonomy_folder=tmp_path, cache=tmp_path / "cache")
+    documents = load_documents(leaves, taxonomy_folder=tmp_path, cache=tmp_path / "cache")
+    found = {name: of_leaf.chunks for name, of_leaf in documents.items()}
     assert found == {"knowledge_a": ("Alpha.",), "knowledge_b": ("Beta.",)}
 
 
@@ -308,7 +307,7 @@ def test_a_document_of_several_leaves_is_converted_once(tmp_path):
         leaf(tmp_path / "repo", commit, pattern, path=f"knowledge/{number}")
         for number, pattern in enumerate(["a.html", "*.html"])
     ]
-    found = load_all_documents(
+    found = load_documents(
         leaves, taxonomy_folder=tmp_path, cache=tmp_path / "cache", converter=Counting()
     )
     assert [documents.chunks for documents in found.values()] == [("Alpha.",), ("Alpha.", "Beta.")]
@@ -324,7 +323,7 @@ def test_the_leaf_of_the_shared_taxonomy_is_loaded_from_a_repository_of_this_mac
     [knowledge] = [found for found in read_taxonomy(SHARED) if found.kinds == (LeafKind.KNOWLEDGE,)]
     commit = repository(tmp_path / "repo", {"chickadee.md": BIRDS, "other.md": "Other."})
     here = replace(knowledge.documents, repo=str(tmp_path / "repo"), commit=commit)
-    found = load_all_documents(
+    found = load_documents(
         [replace(knowledge, documents=here)], taxonomy_folder=SHARED, cache=tmp_path / "cache"
     )
     name = "knowledge_science_animals_birds_black_capped_chickadee"
@@ -349,7 +348,7 @@ def test_what_is_wrong_with_any_leaf_is_said_at_once(tmp_path):
         leaf(tmp_path / "repo", commit, path="knowledge/d"),
     ]
     with pytest.raises(SpecError) as raised:
-        load_all(leaves, taxonomy_folder=tmp_path, cache=tmp_path / "cache")
+        load_documents(leaves, taxonomy_folder=tmp_path, cache=tmp_path / "cache")
     files = [problem.where.file for problem in raised.value.problems]
     assert files == [f"knowledge/{name}/qna.yaml" for name in "abc"]
 

@@ -23,7 +23,7 @@ from kfp_sdg.instructlab.documents import (
     DEFAULT_CHUNK_WORD_COUNT,
     DEFAULT_SERVER_CTX_SIZE,
     GitAccess,
-    load_all_documents,
+    load_documents,
 )
 from kfp_sdg.instructlab.documents.measure import room_for_chunks
 from kfp_sdg.instructlab.generate import (
@@ -209,7 +209,7 @@ def _rows(
     """Fetch the documents and write what is generated from."""
     taxonomy = order.taxonomy if order.taxonomy.is_dir() else order.taxonomy.parent
     place = folder.clear("preprocessed", "*.jsonl")
-    documents = load_all_documents(
+    documents = load_documents(
         leaves,
         taxonomy_folder=taxonomy,
         cache=place / "documents",

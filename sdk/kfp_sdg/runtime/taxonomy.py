@@ -155,7 +155,7 @@ def _read(
 ) -> tuple[Checkout, Sequence[Leaf], Mapping[str, LeafDocuments], Preprocessed]:
     """Read the taxonomy and its documents, and put the rows together."""
     from kfp_sdg.instructlab.checkout import check_out
-    from kfp_sdg.instructlab.documents import load_all_documents
+    from kfp_sdg.instructlab.documents import load_documents
     from kfp_sdg.instructlab.preprocess import preprocess
     from kfp_sdg.instructlab.scale import scale_of_leaves
     from kfp_sdg.instructlab.taxonomy import read_taxonomy
@@ -173,7 +173,7 @@ def _read(
         _require_pipelines(leaves, kinds)
         # what is wrong with them is told before documents are fetched
         scales = scale_of_leaves(leaves, factors, base=taxonomy.base)
-        documents = load_all_documents(
+        documents = load_documents(
             leaves,
             taxonomy_folder=taxonomy.folder,
             cache=Path(scratch, "documents"),

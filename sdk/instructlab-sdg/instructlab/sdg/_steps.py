@@ -13,7 +13,7 @@ from kfp_sdg.instructlab.documents import (
     DEFAULT_CHUNK_WORD_COUNT,
     DEFAULT_SERVER_CTX_SIZE,
     GitAccess,
-    load_all,
+    load_documents,
 )
 from kfp_sdg.instructlab.evaluation import mmlu_files
 from kfp_sdg.instructlab.mixing import TrainingSettings
@@ -84,7 +84,7 @@ def preprocess(
 ) -> Preprocessed:
     """Fetch and cut the documents, and write the rows of the leaves."""
     with as_taxonomy_error():
-        chunks = load_all(
+        documents = load_documents(
             leaves,
             taxonomy_folder=taxonomy if taxonomy.is_dir() else taxonomy.parent,
             cache=folder / "documents",
@@ -92,6 +92,7 @@ def preprocess(
             chunk_word_count=chunk_word_count or DEFAULT_CHUNK_WORD_COUNT,
             server_ctx_size=server_ctx_size or DEFAULT_SERVER_CTX_SIZE,
         )
+        chunks = {name: found.chunks for name, found in documents.items()}
         rows = preprocess_leaves(leaves, chunks)
         write_preprocessed(rows, folder)
     logger.info("%d leaves became rows, written to %s", len(leaves), folder)

@@ -14,9 +14,7 @@ from kfp_sdg.instructlab.documents.docling_converter import DoclingConverter
 from kfp_sdg.instructlab.documents.load import (
     DocumentFile,
     LeafDocuments,
-    find_all_documents,
-    load_all,
-    load_all_documents,
+    fetch_documents,
     load_documents,
 )
 
@@ -30,8 +28,6 @@ __all__ = [
     "GitSecret",
     "LeafDocuments",
     "chunk_document",
-    "find_all_documents",
-    "load_all",
-    "load_all_documents",
+    "fetch_documents",
     "load_documents",
 ]

@@ -59,71 +59,6 @@ class LeafDocuments:
 
 
 def load_documents(
-    leaf: Leaf,
-    *,
-    taxonomy_folder: Path | str,
-    cache: Path | str,
-    access: GitAccess | None = None,
-    converter: Converter | None = None,
-    chunk_word_count: int = DEFAULT_CHUNK_WORD_COUNT,
-    server_ctx_size: int = DEFAULT_SERVER_CTX_SIZE,
-) -> LeafDocuments:
-    """Fetch, convert and chunk the documents of one leaf; see ``load_all`` for several.
-
-    Args:
-        leaf: The leaf; one that is no knowledge has no documents.
-        taxonomy_folder: The taxonomy, from where relative paths count.
-        cache: A folder for fetched repositories and their documents. Names in it are the same
-            in every run; what is there is not fetched again, where the leaf names a full commit.
-        access: Secrets and permissions; none where not given.
-        converter: What reads PDF, DOCX and HTML; docling where not given.
-        chunk_word_count: The most words of a chunk.
-        server_ctx_size: The teacher's context in tokens.
-
-    Raises:
-        SpecError: The leaf's fault, or a document's: a commit that is not there, a pattern that
-            matches nothing, documents without text, a text that is not UTF-8.
-        StorageError: A repository cannot be reached.
-    """
-    documents = load_all_documents(
-        [leaf],
-        taxonomy_folder=taxonomy_folder,
-        cache=cache,
-        access=access,
-        converter=converter,
-        chunk_word_count=chunk_word_count,
-        server_ctx_size=server_ctx_size,
-    )
-    return documents.get(leaf.name, LeafDocuments())
-
-
-def load_all(
-    leaves: Iterable[Leaf],
-    *,
-    taxonomy_folder: Path | str,
-    cache: Path | str,
-    access: GitAccess | None = None,
-    converter: Converter | None = None,
-    chunk_word_count: int = DEFAULT_CHUNK_WORD_COUNT,
-    server_ctx_size: int = DEFAULT_SERVER_CTX_SIZE,
-) -> dict[str, tuple[str, ...]]:
-    """Return the chunks of every knowledge leaf's documents, by the leaf's name.
-
-    Arguments and errors are those of ``load_all_documents``.
-    """
-    documents = load_all_documents(
-        leaves,
-        taxonomy_folder=taxonomy_folder,
-        cache=cache,
-        access=access,
-        converter=converter,
-        chunk_word_count=chunk_word_count,
-        server_ctx_size=server_ctx_size,
-    )
-    return {name: found.chunks for name, found in documents.items()}
-
-
-def load_all_documents(
     leaves: Iterable[Leaf],
     *,
     taxonomy_folder: Path | str,
@@ -133,13 +68,26 @@ def load_all_documents(
     chunk_word_count: int = DEFAULT_CHUNK_WORD_COUNT,
     server_ctx_size: int = DEFAULT_SERVER_CTX_SIZE,
 ) -> dict[str, LeafDocuments]:
-    """Return the documents of every knowledge leaf, by the leaf's name.
+    """Fetch, convert and chunk the documents of knowledge leaves.
 
-    A repository is fetched once for each commit, however many leaves name it. Arguments are those
-    of ``load_documents``; leaves that are no knowledge are passed over.
+    A repository is fetched once for each commit, however many leaves name it.
+
+    Args:
+        leaves: The leaves; those that are no knowledge are passed over.
+        taxonomy_folder: The taxonomy, from where relative paths count.
+        cache: A folder for fetched repositories and their documents. Names in it are the same
+            in every run; what is there is not fetched again, where the leaf names a full commit.
+        access: Secrets and permissions; none where not given.
+        converter: What reads PDF, DOCX and HTML; docling where not given.
+        chunk_word_count: The most words of a chunk.
+        server_ctx_size: The teacher's context in tokens.
+
+    Returns:
+        The documents of each knowledge leaf, by the leaf's name.
 
     Raises:
-        SpecError: What is wrong with any of the leaves, all of it.
+        SpecError: Faults of leaves or documents, all of them: a commit that is not there, a pattern
+            that matches nothing, documents without text, a text that is not UTF-8.
         StorageError: A repository cannot be reached.
     """
     loader = _Loader(
@@ -162,7 +110,7 @@ def load_all_documents(
     return documents
 
 
-def find_all_documents(
+def fetch_documents(
     leaves: Iterable[Leaf],
     *,
     taxonomy_folder: Path | str,
@@ -171,7 +119,7 @@ def find_all_documents(
 ) -> dict[str, tuple[Path, ...]]:
     """Fetch the documents of every knowledge leaf and leave them as they are.
 
-    Arguments and errors are those of ``load_all_documents``.
+    Arguments and errors are those of ``load_documents``.
 
     Returns:
         The files on this machine by the leaf's name, sorted by their paths in the repository.

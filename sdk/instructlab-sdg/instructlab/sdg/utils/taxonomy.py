@@ -124,13 +124,13 @@ def leaves_of(
 def _documents(
     leaves: tuple[Leaf, ...], taxonomy: Path, folder: str | os.PathLike[str] | None
 ) -> dict[str, tuple[Path, ...]]:
-    from kfp_sdg.instructlab.documents import GitAccess, find_all_documents
+    from kfp_sdg.instructlab.documents import GitAccess, fetch_documents
 
     if all(leaf.documents is None for leaf in leaves):
         return {}
     cache = Path(folder or tempfile.mkdtemp(prefix="documents_"))
     with as_taxonomy_error():
-        return find_all_documents(
+        return fetch_documents(
             leaves,
             taxonomy_folder=taxonomy if taxonomy.is_dir() else taxonomy.parent,
             cache=cache,
