@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TAXONOMY = Path(__file__).parents[3] / "shared" / "data" / "taxonomy"
 KEPT = Path(__file__).with_name("quality.json")
 SEEDS = 1
-"""Rows of each leaf that go in, so that all pipelines take a quarter of an hour on two cores."""
+"""Rows of each leaf that go in, so that all pipelines take some twenty minutes on two cores."""
 SCALE = 3
 """The scale factor, for the same reason."""
 SETS = ("simple", "full", "llama")
