@@ -172,8 +172,7 @@ def test_rows_of_instructlabs_checkpoints_are_not_generated_again(made, stub, pi
     whole = len(stub.requests)
     for leaf in LEAVES:
         rows = jlload(made / "one" / f"generated_{date}" / f"{leaf}.jsonl")
-        named = [{**row, "leaf_node_path": leaf} for row in rows]
-        jldump(named, made / "ck" / leaf / f"data_checkpoint_{'0' * 31}1.jsonl")
+        jldump(rows, made / "ck" / leaf / f"data_checkpoint_{'0' * 31}1.jsonl")
     again = go(stub, "two", pipeline=pipeline, checkpoint_dir="ck")
     asked = len(stub.requests) - whole
     assert asked < whole

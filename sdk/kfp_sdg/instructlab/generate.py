@@ -89,7 +89,7 @@ class Generated:
             only helped on the way. A mixed leaf's rows have the columns of both kinds.
         """
         tables = [
-            _as_instructlab(_of_leaf(self.results[kind].rows, name), kind)
+            _as_instructlab(_of_leaf(self.results[kind].rows, name))
             for kind, leaves in self.seeds.items()
             if name in leaves and kind in self.results
         ]
@@ -105,7 +105,7 @@ class Generated:
             return {}
         rows = self.evaluation.rows
         return {
-            name: _as_instructlab(_of_leaf(rows, name), LeafKind.KNOWLEDGE)
+            name: _as_instructlab(_of_leaf(rows, name))
             for name in sorted(self.seeds.get(LeafKind.KNOWLEDGE, {}))
         }
 
@@ -358,11 +358,11 @@ def _of_leaf(rows: pa.Table, name: str) -> pa.Table:
     return rows.filter(pc.equal(rows[LEAF], name))
 
 
-def _as_instructlab(rows: pa.Table, kind: LeafKind) -> pa.Table:
+def _as_instructlab(rows: pa.Table) -> pa.Table:
     """Return rows without the columns that only helped on the way."""
-    helpers = {SCALE_COLUMN, *([LEAF] if kind is LeafKind.KNOWLEDGE else [])}
-    helpers |= {name for name in rows.column_names if _is_spare_pair(name, rows)}
-    return rows.drop_columns([name for name in rows.column_names if name in helpers])
+    names = rows.column_names
+    helpers = [name for name in names if name == SCALE_COLUMN or _is_spare_pair(name, rows)]
+    return rows.drop_columns(helpers)
 
 
 def _is_spare_pair(name: str, rows: pa.Table) -> bool:

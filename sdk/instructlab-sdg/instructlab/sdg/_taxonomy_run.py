@@ -199,8 +199,7 @@ def _split(
             part, old = checkpoint.split(of_leaf, specs[kind], {KIND: kind.value})
             parts.append(part)
             if old is not None:
-                is_named = kind is not LeafKind.KNOWLEDGE or LEAF not in old.column_names
-                kept[leaf.name].append(old if is_named else old.drop_columns([LEAF]))
+                kept[leaf.name].append(old)
         missing[kind] = pa.concat_tables(parts)
     return missing, kept
 
