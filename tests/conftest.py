@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,16 @@ from stub_teacher import StubTeacher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def usual_log_level() -> None:
+    """Begin each test with the root logger as Python makes it.
+
+    KFP's local runner, where a test starts it in this process, sets the logger's level from several
+    threads at once, and sometimes leaves it changed.
+    """
+    logging.getLogger().setLevel(logging.WARNING)
 
 
 @pytest.fixture
