@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kfp_sdg.components.image import RUNTIME_IMAGE
+from kfp_sdg.components.image import component_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,8 @@ def main() -> None:
     for folder in component_folders():
         source = ROOT / folder / "component.py"
         text = source.read_text(encoding="utf-8")
-        source.write_text(_BASE_IMAGE.sub(f'base_image="{RUNTIME_IMAGE}"', text), encoding="utf-8")
+        image = f'base_image="{component_image(folder)}"'
+        source.write_text(_BASE_IMAGE.sub(image, text), encoding="utf-8")
     for folder in component_folders():
         if not is_fresh(folder):
             (ROOT / folder / "component.yaml").write_text(compiled(folder), encoding="utf-8")

@@ -8,7 +8,7 @@ import yaml
 
 from kfp_sdg.blocks.catalog import BUILTIN_BLOCKS, block_class
 from kfp_sdg.components.build import ROOT, component_folders, is_fresh, load_component
-from kfp_sdg.components.image import RUNTIME_IMAGE
+from kfp_sdg.components.image import component_image
 from kfp_sdg.runtime.encoding import config_inputs
 
 FOLDERS = list(component_folders())
@@ -129,7 +129,7 @@ def test_the_compiled_component_is_fresh(folder):
 def test_a_component_runs_in_our_image_and_installs_nothing(folder):
     compiled = yaml.safe_load((ROOT / folder / "component.yaml").read_text())
     (executor,) = compiled["deploymentSpec"]["executors"].values()
-    assert executor["container"]["image"] == RUNTIME_IMAGE
+    assert executor["container"]["image"] == component_image(folder)
     assert "pip install" not in " ".join(executor["container"]["command"])
 
 

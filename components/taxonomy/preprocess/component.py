@@ -3,7 +3,7 @@
 from kfp import dsl
 
 
-@dsl.component(base_image="ghcr.io/kfp-sdg/kfp-sdg-runtime:v0.1.0", install_kfp_package=False)
+@dsl.component(base_image="ghcr.io/kfp-sdg/kfp-sdg-taxonomy:v0.1.0", install_kfp_package=False)
 def preprocess(
     knowledge_rows: dsl.Output[dsl.Dataset],
     freeform_rows: dsl.Output[dsl.Dataset],
