@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Prepares a bare Debian machine, as root, to build and run the images of this repository where no
+# registry and no container engine is to be had: a CI worker, a sandbox. A machine whose podman or
+# docker works needs none of this.
+#
+#   images/podman/bootstrap.sh         install, configure, make the base image, try it
+#   images/podman/bootstrap.sh clean   remove the images and the folder again (packages stay)
+#
+# All of it is in ${KFP_SDG_CONTAINERS:-build/containers}; nothing in /etc is touched. Run podman with it
+# as images/podman/podman. Packages come from whatever mirror this machine's apt uses.
+#
+# Exit status: 0 containers run; 3 they cannot run here, for the reason that is printed; 2 wrong usage.
+set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+folder="$(realpath -m "${KFP_SDG_CONTAINERS:-$root/build/containers}")"
+podman="$root/images/podman/podman"
+base_image=localhost/kfp-sdg/debian-python:3.11
+# A change of this list makes the base image anew. usr-is-merged stands in for usrmerge, which needs perl.
+base_packages=usr-is-merged,python3,python3-venv,ca-certificates
+base_suite=bookworm
+
+tell() { printf 'containers: %s\n' "$*" >&2; }
+cannot() { tell "cannot run here: $*"; exit 3; }
+
+install_packages() {
+  local missing=()
+  command -v podman >/dev/null || missing+=(podman)
+  command -v runc >/dev/null || missing+=(runc)
+  command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
+  [ ${#missing[@]} -eq 0 ] && return
+  command -v apt-get >/dev/null || cannot "${missing[*]} is not installed, and there is no apt-get"
+  tell "installing ${missing[*]}"
+  local log="$folder/apt.log" apt=(apt-get -qq -o DPkg::Lock::Timeout=120)
+  { DEBIAN_FRONTEND=noninteractive "${apt[@]}" update \
+      && DEBIAN_FRONTEND=noninteractive "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } \
+    >"$log" 2>&1 || { tail -n 5 "$log" >&2; cannot "apt-get could not install ${missing[*]} ($log)"; }
+}
+
+# The ulimits and runc are cures for machines without CAP_SYS_RESOURCE and with mixed cgroups: podman
+# asks for more open files than the hard limit, then for more processes than it has left itself, and
+# crun refuses hybrid cgroups. A CA of this machine is mounted, so that it never becomes part of an image.
+write_configuration() {
+  local files volumes=""
+  files="$(ulimit -Hn)"
+  [ "$files" = unlimited ] && files=1048576
+  if [ -n "${SSL_CERT_FILE:-}" ] && [ -f "$SSL_CERT_FILE" ]; then
+    volumes="volumes = [\"$SSL_CERT_FILE:/etc/ssl/certs/ca-certificates.crt:ro\"]"
+  fi
+  mkdir -p "$folder/storage" "$folder/run" "$folder/tmp"
+  cat >"$folder/containers.conf" <<CONF
+[containers]
+default_ulimits = ["nofile=$files:$files", "nproc=32768:32768"]
+log_driver = "k8s-file"
+$volumes
+
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+tmp_dir = "$folder/tmp"
+CONF
+  cat >"$folder/storage.conf" <<CONF
+[storage]
+driver = "overlay"
+graphroot = "$folder/storage"
+runroot = "$folder/run"
+CONF
+}
+
+# Debian with Python, as small as it goes: what python:3.11-slim is where a registry is reachable.
+make_base_image() {
+  local label tar="$folder/base.tar" log="$folder/mmdebstrap.log"
+  label="$("$podman" image inspect --format '{{index .Labels "kfp-sdg.packages"}}' "$base_image" 2>/dev/null || true)"
+  [ "$label" = "$base_packages" ] && return
+  tell "making $base_image out of Debian packages (one or two minutes, once)"
+  mmdebstrap --variant=minbase --include="$base_packages" \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    "$base_suite" "$tar" >"$log" 2>&1 \
+    || { tail -n 5 "$log" >&2; cannot "mmdebstrap could not make a Debian ($log)"; }
+  "$podman" import --change 'CMD ["python3"]' --change "LABEL kfp-sdg.packages=$base_packages" \
+    "$tar" "$base_image" >"$folder/import.log" 2>&1 \
+    || { tail -n 5 "$folder/import.log" >&2; cannot "podman could not import the base image"; }
+  rm -f "$tar"
+}
+
+check_run() {
+  local told
+  told="$("$podman" run --rm --pull=never --network=none --user 1000650000:0 --read-only --cap-drop=all \
+    --security-opt=no-new-privileges "$base_image" python3 -c 'print("it runs")' 2>&1)" \
+    || cannot "podman run failed: $told"
+  [[ "$told" == *"it runs"* ]] || cannot "podman run printed nothing of what it ran: $told"
+}
+
+clean() {
+  if [ -f "$folder/storage.conf" ]; then
+    "$podman" system reset --force >/dev/null 2>&1 || tell "podman system reset failed; going on"
+    umount "$folder/storage/overlay" 2>/dev/null || true
+  fi
+  rm -rf "$folder"
+}
+
+case "${1:-}" in
+  "") ;;
+  clean) clean; exit 0 ;;
+  *) tell "unknown argument '$1' (none, or: clean)"; exit 2 ;;
+esac
+[ "$(uname -s)" = Linux ] || cannot "this is $(uname -s); install podman or docker, 'make images' uses it as it is"
+[ "$(id -u)" = 0 ] || cannot "this needs root (id is $(id -u)); install podman or docker, 'make images' uses it as it is"
+mkdir -p "$folder"
+exec 9>"$folder/.lock"
+flock 9
+install_packages
+write_configuration
+make_base_image
+check_run
+tell "podman works, with $base_image ($folder)"
