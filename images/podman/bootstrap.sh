@@ -16,9 +16,6 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 folder="$(realpath -m "${KFP_SDG_CONTAINERS:-$root/build/containers}")"
 podman="$root/images/podman/podman"
 base_image=localhost/kfp-sdg/debian-python:3.11
-# A change of this list makes the base image anew. usr-is-merged stands in for usrmerge, which needs perl.
-base_packages=usr-is-merged,python3,python3-venv,ca-certificates
-base_suite=bookworm
 
 tell() { printf 'containers: %s\n' "$*" >&2; }
 cannot() { tell "cannot run here: $*"; exit 3; }
@@ -69,18 +66,22 @@ CONF
 }
 
 # Debian with Python, as small as it goes: what python:3.11-slim is where a registry is reachable.
+# usr-is-merged stands in for usrmerge, whose perl would be a quarter of the image.
 make_base_image() {
-  local label tar="$folder/base.tar" log="$folder/mmdebstrap.log"
-  label="$("$podman" image inspect --format '{{index .Labels "kfp-sdg.packages"}}' "$base_image" 2>/dev/null || true)"
-  [ "$label" = "$base_packages" ] && return
+  local recipe tar="$folder/base.tar" log="$folder/mmdebstrap.log"
+  recipe="$(declare -f make_base_image | sha256sum | cut -c1-16)"
+  [ "$("$podman" image inspect --format '{{index .Labels "kfp-sdg.recipe"}}' "$base_image" 2>/dev/null)" \
+    = "$recipe" ] && return
   tell "making $base_image out of Debian packages (one or two minutes, once)"
-  mmdebstrap --variant=minbase --include="$base_packages" \
+  # shellcheck disable=SC2016 # $1 is for the hook's own shell
+  mmdebstrap --variant=minbase --include=ca-certificates,python3,python3-venv,usr-is-merged \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-    "$base_suite" "$tar" >"$log" 2>&1 \
+    --customize-hook='chroot "$1" apt-get purge -y -qq --autoremove usrmerge perl-modules-5.36 libgdbm6' \
+    bookworm "$tar" >"$log" 2>&1 \
     || { tail -n 5 "$log" >&2; cannot "mmdebstrap could not make a Debian ($log)"; }
-  "$podman" import --change 'CMD ["python3"]' --change "LABEL kfp-sdg.packages=$base_packages" \
+  "$podman" import --change 'CMD ["python3"]' --change "LABEL kfp-sdg.recipe=$recipe" \
     "$tar" "$base_image" >"$folder/import.log" 2>&1 \
     || { tail -n 5 "$folder/import.log" >&2; cannot "podman could not import the base image"; }
   rm -f "$tar"
