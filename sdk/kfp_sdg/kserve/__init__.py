@@ -3,3 +3,19 @@
 Speaks to the Kubernetes API as a task in a pod does, with no more rights than OpenShift AI gives
 one: get and patch. It never asks the teacher anything.
 """
+
+from kfp_sdg.kserve.client import NotFoundError, ServiceClient
+from kfp_sdg.kserve.lifecycle import DAY, Endpoint, keep, release, start, stop
+from kfp_sdg.kserve.pace import Pace
+
+__all__ = [
+    "DAY",
+    "Endpoint",
+    "NotFoundError",
+    "Pace",
+    "ServiceClient",
+    "keep",
+    "release",
+    "start",
+    "stop",
+]

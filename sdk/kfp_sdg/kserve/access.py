@@ -1,0 +1,86 @@
+"""The way to the Kubernetes API: a pod's service account, or a kubeconfig."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kfp_sdg.errors import ClusterError
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient, Configuration
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds its token, the cluster's CA and its namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A client of the Kubernetes API, and where it begins.
+
+    Attributes:
+        api: The client. In a pod it reads the token's file anew once a minute.
+        namespace: The namespace that is meant where none is named.
+        in_cluster: Whether this is a pod with a service account.
+    """
+
+    api: ApiClient
+    namespace: str
+    in_cluster: bool
+
+
+def open_access(service_account: Path = SERVICE_ACCOUNT) -> Access:
+    """Find the way to the Kubernetes API: from inside of a pod first, then by kubeconfig.
+
+    Args:
+        service_account: The folder that a pod's service account is mounted in.
+
+    Raises:
+        ClusterError: There is neither, or what is there cannot be used.
+    """
+    from kubernetes.client import ApiClient, Configuration
+    from kubernetes.config.config_exception import ConfigException
+    from kubernetes.config.incluster_config import InClusterConfigLoader
+
+    configuration = Configuration()
+    configuration.retries = False  # urllib3 would try again at once; ``client`` does it with pauses
+    loader = InClusterConfigLoader(
+        str(service_account / "token"), str(service_account / "ca.crt"), environ=os.environ
+    )
+    try:
+        loader.load_and_set(configuration)
+    except ConfigException as problem:
+        namespace = _from_kubeconfig(configuration, str(problem).rstrip("."))
+        return Access(ApiClient(configuration), namespace, in_cluster=False)
+    configuration.proxy = None  # the API server has an address of the cluster's own
+    namespace = _own_namespace(service_account / "namespace")
+    return Access(ApiClient(configuration), namespace, in_cluster=True)
+
+
+def _own_namespace(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""  # then the caller has to name one
+
+
+def _from_kubeconfig(configuration: Configuration, not_in_cluster: str) -> str:
+    """Load the kubeconfig's current context; return its namespace."""
+    from kubernetes.config import list_kube_config_contexts, load_kube_config
+
+    files = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
+    if not any(Path(file).exists() for file in files.split(os.pathsep)):
+        raise ClusterError(
+            f"there is no way to a Kubernetes cluster: no kubeconfig at {files}, and this is no "
+            f"pod with a service account ({not_in_cluster}). On a workstation, log in (`oc login`) "
+            "or set KUBECONFIG; in a pod, its service account's token has to be mounted"
+        )
+    try:
+        load_kube_config(config_file=files, client_configuration=configuration)
+        current: dict[str, Any] = list_kube_config_contexts(config_file=files)[1]
+    except Exception as error:  # whatever a broken file, a login plugin or YAML raises
+        why = " ".join(str(error).split())
+        raise ClusterError(f"the kubeconfig {files} cannot be used: {why}") from error
+    return str(current["context"].get("namespace") or "default")

@@ -1,0 +1,228 @@
+"""Start and stop a teacher, for runs that may share it and for people.
+
+Who may stop it is decided by two notes in the service's annotation (``uses``): a run stops a
+teacher only if a run started it, and only if no other run uses it. So a teacher that a person
+started stays, and of several runs the last one out turns off the light. Each decision is made on
+one version of the object and written only if the object is still that version.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from kfp_sdg.errors import ClusterError
+from kfp_sdg.kserve.client import ConflictError
+from kfp_sdg.kserve.endpoint import base_url, served_model
+from kfp_sdg.kserve.service import STOP_ANNOTATION
+from kfp_sdg.kserve.uses import USES_ANNOTATION, Uses
+from kfp_sdg.kserve.waiting import wait_until_ready, wait_until_stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kfp_sdg.kserve.client import ServiceClient
+    from kfp_sdg.kserve.service import InferenceService
+
+    Change = Mapping[str, str | None]
+
+DAY = 86_400
+"""Seconds for which a run that never crosses itself out is taken to use its teacher."""
+
+_MOST_CONFLICTS = 20
+"""Times that somebody else may be faster at changing a service; KServe itself changes it often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A teacher that is ready.
+
+    Attributes:
+        url: The base URL of its OpenAI-compatible API, with ``/v1``.
+        model_id: The name it serves its model under, "" where only ``/v1/models`` can tell.
+    """
+
+    url: str
+    model_id: str
+
+
+def start(
+    client: ServiceClient,
+    name: str,
+    *,
+    run: str = "",
+    lease: float = DAY,
+    timeout: float = 3600,
+    tell: Callable[[str], None],
+) -> Endpoint:
+    """Start a teacher for a run, or join those who use it, and wait until it is ready.
+
+    Args:
+        client: The services of the teacher's namespace.
+        name: The name of its InferenceService.
+        run: The run's id, for ``stop``; "" for a run that nobody else has to respect.
+        lease: Seconds after which the run counts as dead, if it never stops the teacher.
+        timeout: Seconds to wait.
+        tell: Takes a line about what happens.
+
+    Raises:
+        ClusterError: It is not there, may not be started, cannot load its model, is stopped by
+            somebody else meanwhile, or is not ready in time.
+    """
+    until = datetime.now(UTC) + timedelta(seconds=lease)
+
+    def enter(service: InferenceService, uses: Uses) -> Change:
+        started = uses.started_by_run or service.is_to_be_stopped
+        return _noted(service, Uses(started, uses.until).with_run(run, until), stop=False)
+
+    return _started(client, name, enter, timeout, tell)
+
+
+def keep(
+    client: ServiceClient, name: str, *, timeout: float = 3600, tell: Callable[[str], None]
+) -> Endpoint:
+    """Start a teacher for a person, so that no run stops it, and wait until it is ready.
+
+    Args:
+        client: The services of the teacher's namespace.
+        name: The name of its InferenceService.
+        timeout: Seconds to wait.
+        tell: Takes a line about what happens.
+
+    Raises:
+        ClusterError: As for ``start``.
+    """
+
+    def take(service: InferenceService, uses: Uses) -> Change:
+        return _noted(service, Uses(False, uses.until), stop=False)
+
+    return _started(client, name, take, timeout, tell)
+
+
+def stop(client: ServiceClient, name: str, *, run: str = "", tell: Callable[[str], None]) -> None:
+    """Stop a teacher after a run, unless others use it or no run started it.
+
+    Args:
+        client: The services of the teacher's namespace.
+        name: The name of its InferenceService.
+        run: The id that the run gave ``start``.
+        tell: Takes a line about what happens.
+
+    Raises:
+        NotFoundError: There is no such service.
+        ClusterError: It may not be stopped.
+    """
+
+    def leave(service: InferenceService, uses: Uses) -> Change:
+        left = uses.without_run(run)
+        if left.until:
+            tell(f"{name}: stays up, {_runs(left)}")
+        elif not uses.started_by_run and not service.is_to_be_stopped:
+            tell(f"{name}: stays up, it was so before any run used it")
+        else:
+            return _noted(service, Uses(), stop=True)
+        return _noted(service, left, stop=service.is_to_be_stopped)
+
+    _stopped(client, name, leave, tell)
+
+
+def release(
+    client: ServiceClient, name: str, *, force: bool = False, tell: Callable[[str], None]
+) -> None:
+    """Stop a teacher for a person, whoever started it.
+
+    Args:
+        client: The services of the teacher's namespace.
+        name: The name of its InferenceService.
+        force: Stop it though runs use it.
+        tell: Takes a line about what happens.
+
+    Raises:
+        NotFoundError: There is no such service.
+        ClusterError: Runs use it, or it may not be stopped.
+    """
+
+    def end(service: InferenceService, uses: Uses) -> Change:
+        if uses.until and not force and not service.is_to_be_stopped:
+            raise ClusterError(
+                f"InferenceService {name!r} in namespace {client.namespace!r} is in use: "
+                f"{_runs(uses)}. Their requests would fail. Stop it all the same with --force"
+            )
+        return _noted(service, Uses(), stop=True)
+
+    _stopped(client, name, end, tell)
+
+
+def _started(
+    client: ServiceClient,
+    name: str,
+    decide: Callable[[InferenceService, Uses], Change],
+    timeout: float,
+    tell: Callable[[str], None],
+) -> Endpoint:
+    deadline = time.monotonic() + timeout
+    before, after = _change(client, name, decide)
+    if before.is_to_be_stopped:
+        tell(f"{name}: started, in namespace {client.namespace}")
+    # KServe has not got round to a stop that is being taken back: what it says may be of before.
+    doubtful = before.is_to_be_stopped and not before.is_stopped
+    ready = wait_until_ready(client, after, deadline=deadline, doubtful=doubtful, tell=tell)
+    endpoint = Endpoint(base_url(ready), served_model(ready))
+    tell(f"{name}: ready at {endpoint.url}")
+    return endpoint
+
+
+def _stopped(
+    client: ServiceClient,
+    name: str,
+    decide: Callable[[InferenceService, Uses], Change],
+    tell: Callable[[str], None],
+) -> None:
+    _, after = _change(client, name, decide)
+    if after.is_to_be_stopped:
+        wait_until_stopped(client, after, tell=tell)
+
+
+def _change(
+    client: ServiceClient, name: str, decide: Callable[[InferenceService, Uses], Change]
+) -> tuple[InferenceService, InferenceService]:
+    """Change a service's annotations by what it is; return it before and after."""
+    pauses = client.pace.retries()
+    for _ in range(_MOST_CONFLICTS):
+        service = client.get(name)
+        if service.is_being_deleted:
+            raise ClusterError(
+                f"InferenceService {name!r} in namespace {client.namespace!r} is being deleted"
+            )
+        uses = Uses.parse(service.annotations.get(USES_ANNOTATION, ""))
+        change = decide(service, uses.alive(datetime.now(UTC)))
+        if not change:
+            return service, service
+        try:
+            return service, client.annotate(service, change)
+        except ConflictError:
+            time.sleep(min(next(pauses), 1.0))
+    raise ClusterError(
+        f"InferenceService {name!r} in namespace {client.namespace!r} is changed by others all the "
+        f"time: {_MOST_CONFLICTS} attempts to change its annotations were too late"
+    )
+
+
+def _noted(service: InferenceService, uses: Uses, *, stop: bool) -> Change:
+    """Return the annotations to change so that a service is wanted up or down, with its uses."""
+    change: dict[str, str | None] = {}
+    if service.is_to_be_stopped != stop:
+        change[STOP_ANNOTATION] = "true" if stop else "false"
+    if service.annotations.get(USES_ANNOTATION) != uses.text():
+        change[USES_ANNOTATION] = uses.text()
+    return change
+
+
+def _runs(uses: Uses) -> str:
+    """Return a phrase about the runs that use a teacher."""
+    last = max(uses.until.values()).strftime("%Y-%m-%d %H:%M UTC")
+    listed = ", ".join(sorted(uses.until))
+    kind = "run uses it" if len(uses.until) == 1 else "runs use it"
+    return f"{len(uses.until)} {kind} until {last} at most: {listed}"

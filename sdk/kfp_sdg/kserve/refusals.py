@@ -1,0 +1,91 @@
+"""What the Kubernetes API refuses, worded for the person who can change it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from kfp_sdg.errors import ClusterError
+from kfp_sdg.kserve.service import GROUP, PLURAL, VERSION
+
+if TYPE_CHECKING:
+    from kubernetes.client.exceptions import ApiException
+
+    from kfp_sdg.kserve.access import Access
+
+_WHO = re.compile(r'User "([^"]+)" cannot (\w+) resource')
+
+_ROLES = (
+    "The Role of manifests/rbac (plain: KFP alone, kubeflow: profile namespaces, openshift-ai) "
+    "allows get and patch"
+)
+
+
+def refusal(error: ApiException, verb: str, name: str, namespace: str, access: Access) -> Exception:
+    """Return the error to raise for a request that the API server refused for good.
+
+    Args:
+        error: What the client raised.
+        verb: What was asked for: "get", "patch", "list".
+        name: The InferenceService's name; "" for all of them.
+        namespace: Where it was looked for.
+        access: How the server was asked.
+    """
+    said = server_message(error)
+    what = f"InferenceService {name!r}" if name else "InferenceServices"
+    place = f"{what} in namespace {namespace!r}"
+    if error.status == 0:  # no answer: the client's way of telling of TLS
+        return ClusterError(
+            f"cannot talk to the Kubernetes API at {access.api.configuration.host}: {said}"
+        )
+    if error.status == 401:
+        cure = (
+            "the pod's service-account token is not accepted"
+            if access.in_cluster
+            else "log in again (`oc login`), the kubeconfig's credentials are not accepted"
+        )
+        return ClusterError(f"may not {verb} {place}: {cure} (the API server said: {said})")
+    if error.status == 404 and not is_about_an_object(error):
+        return ClusterError(
+            f"this cluster knows no {PLURAL}.{GROUP}/{VERSION}: KServe is not installed at "
+            f"{access.api.configuration.host}, or in another version"
+        )
+    denied = _WHO.search(said) if error.status == 403 else None
+    if denied:
+        return ClusterError(
+            f"{denied[1]} may not {denied[2]} {PLURAL}.{GROUP} in namespace {namespace!r} (needed "
+            f"for {name or 'a list of them'}). {_ROLES}; bind it to this account (the API server "
+            f"said: {said})"
+        )
+    return ClusterError(f"the Kubernetes API refused to {verb} {place}: {said}")
+
+
+def server_message(error: ApiException) -> str:
+    """Return what the API server itself said.
+
+    Args:
+        error: What the client raised.
+    """
+    return str(_status_of(error).get("message") or "") or " ".join(
+        str(error.body or error.reason or f"HTTP {error.status}").split()
+    )
+
+
+def is_about_an_object(error: ApiException) -> bool:
+    """Tell whether a 404 says that one object is missing, not its whole kind.
+
+    Args:
+        error: What the client raised.
+    """
+    details = _status_of(error).get("details")
+    return isinstance(details, dict) and bool(details.get("name"))
+
+
+def _status_of(error: ApiException) -> dict[str, object]:
+    """Return the Status object of an answer, or an empty one."""
+    try:
+        status = json.loads(error.body or "{}")
+    except ValueError:
+        return {}
+    return status if isinstance(status, dict) else {}
