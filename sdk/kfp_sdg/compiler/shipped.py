@@ -19,6 +19,8 @@ from kfp_sdg.spec import load_pipeline
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kfp_sdg.compiler.package import CompiledGraph
+
 COMPILED_FOLDER: Path = SHIPPED_FOLDER / "compiled"
 _NEED_A_PLUGIN = frozenset({"examples/custom_block/pipeline"})
 """Pipelines with block types that no image of ours knows."""
@@ -44,16 +46,25 @@ def compiled_file(name: str) -> Path:
     return COMPILED_FOLDER / f"{name}.yaml"
 
 
-def compiled_text(name: str) -> str:
-    """Return what a shipped pipeline compiles to.
+def compiled_pipeline(name: str) -> CompiledGraph:
+    """Return a shipped pipeline in KFP's form.
 
     Args:
         name: One of ``compiled_names()``; it is the pipeline's name at KFP too.
     """
     if name == _WORKFLOW:
         pipelines = find_pipelines(str(SHIPPED_FOLDER / _WORKFLOW / _WORKFLOWS_PIPELINES))
-        return compile_workflow(pipelines, name=name).to_yaml()
-    return compile_pipeline(load_pipeline(shipped(name)), name=name).to_yaml()
+        return compile_workflow(pipelines, name=name)
+    return compile_pipeline(load_pipeline(shipped(name)), name=name)
+
+
+def compiled_text(name: str) -> str:
+    """Return what a shipped pipeline compiles to, as a PipelineSpec package.
+
+    Args:
+        name: One of ``compiled_names()``.
+    """
+    return compiled_pipeline(name).to_yaml()
 
 
 def is_fresh(name: str) -> bool:

@@ -1,0 +1,97 @@
+"""Write every manifest that is made by code: ``python -m kfp_sdg.cluster.manifests.shipped DIR``.
+
+``make manifests`` calls it for ``manifests``; a test holds what is there fresh.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path, PurePosixPath
+
+from kfp_sdg import __version__
+from kfp_sdg.cluster.manifests.base import base_files
+from kfp_sdg.cluster.manifests.kustomize import kustomization
+from kfp_sdg.cluster.manifests.resources import pipeline_resources
+from kfp_sdg.cluster.manifests.yaml_text import Manifest, yaml_text
+from kfp_sdg.compiler.shipped import compiled_names, compiled_pipeline
+
+_SOURCES = f"https://github.com/kfp-sdg/kfp-sdg/blob/v{__version__}/pipelines"
+_FOLDER = PurePosixPath("pipelines")
+_HEADER = "Written by make manifests."
+
+_CHANGES_WITH_THE_SDK = re.compile(r"sdkVersion: \S+|(?<=-)[0-9a-f]{10}(?=$|\n|')")
+"""KFP's own version, which is in a package, and the hashes of packages in the names of versions."""
+
+
+def shipped_manifests() -> dict[PurePosixPath, str]:
+    """Return every file that is made by code, by its path in ``manifests``."""
+    return dict(_pipeline_files())
+
+
+def stale_manifests(folder: Path) -> list[PurePosixPath]:
+    """Return the files that are not what the code makes, whatever KFP SDK wrote them.
+
+    Files in the folders that are written whole, and that the code does not make, are among them.
+
+    Args:
+        folder: The folder ``manifests``.
+    """
+    made = shipped_manifests()
+    stale = [path for path, text in made.items() if not _same(folder / path, text)]
+    return stale + [path for path in _written_whole(folder) if path not in made]
+
+
+def write_manifests(folder: Path) -> list[PurePosixPath]:
+    """Write the files that are stale, remove those that are no longer made, and return both."""
+    made, stale = shipped_manifests(), stale_manifests(folder)
+    for path in stale:
+        file = folder / path
+        if path not in made:
+            file.unlink()
+            continue
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(made[path], encoding="utf-8")
+    return stale
+
+
+def _pipeline_files() -> dict[PurePosixPath, str]:
+    """Return ``pipelines/``: a base for each folder of shipped pipelines, and one of all."""
+    bases: dict[str, dict[str, tuple[Manifest, Manifest]]] = {}
+    for name in compiled_names():
+        compiled = compiled_pipeline(name)
+        source = f"{_SOURCES}/{name}.yaml" if "/" in name else f"{_SOURCES}/{name}"
+        resources = pipeline_resources(compiled, code_source_url=source)
+        bases.setdefault(name.partition("/")[0], {})[f"{compiled.name}.yaml"] = resources
+    files = {
+        _FOLDER / base / name: text
+        for base, pipelines in bases.items()
+        for name, text in base_files(pipelines).items()
+    }
+    files[_FOLDER / "kustomization.yaml"] = yaml_text(
+        [kustomization(sorted(bases))], header=_HEADER
+    )
+    return files
+
+
+def _written_whole(folder: Path) -> list[PurePosixPath]:
+    root = folder / _FOLDER
+    return [PurePosixPath(file.relative_to(folder)) for file in sorted(root.rglob("*.yaml"))]
+
+
+def _same(file: Path, text: str) -> bool:
+    if not file.exists():
+        return False
+    written = file.read_text(encoding="utf-8")
+    return _CHANGES_WITH_THE_SDK.sub("", written) == _CHANGES_WITH_THE_SDK.sub("", text)
+
+
+def main(arguments: list[str]) -> None:
+    """Write the manifests into the folder that the command line names."""
+    folder = Path(arguments[0])
+    for path in write_manifests(folder):
+        sys.stdout.write(f"{folder / path}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
