@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from kfp_sdg import __version__
 from kfp_sdg.cluster.manifests.base import base_files
@@ -15,6 +16,9 @@ from kfp_sdg.cluster.manifests.kustomize import kustomization
 from kfp_sdg.cluster.manifests.resources import pipeline_resources
 from kfp_sdg.cluster.manifests.yaml_text import Manifest, yaml_text
 from kfp_sdg.compiler.shipped import compiled_names, compiled_pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SOURCES = f"https://github.com/kfp-sdg/kfp-sdg/blob/v{__version__}/pipelines"
 _FOLDER = PurePosixPath("pipelines")
@@ -29,22 +33,23 @@ def shipped_manifests() -> dict[PurePosixPath, str]:
     return dict(_pipeline_files())
 
 
-def stale_manifests(folder: Path) -> list[PurePosixPath]:
+def stale_manifests(folder: Path, made: Mapping[PurePosixPath, str]) -> list[PurePosixPath]:
     """Return the files that are not what the code makes, whatever KFP SDK wrote them.
 
     Files in the folders that are written whole, and that the code does not make, are among them.
 
     Args:
         folder: The folder ``manifests``.
+        made: ``shipped_manifests()``.
     """
-    made = shipped_manifests()
     stale = [path for path, text in made.items() if not _same(folder / path, text)]
     return stale + [path for path in _written_whole(folder) if path not in made]
 
 
 def write_manifests(folder: Path) -> list[PurePosixPath]:
     """Write the files that are stale, remove those that are no longer made, and return both."""
-    made, stale = shipped_manifests(), stale_manifests(folder)
+    made = shipped_manifests()
+    stale = stale_manifests(folder, made)
     for path in stale:
         file = folder / path
         if path not in made:
