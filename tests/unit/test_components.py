@@ -76,6 +76,7 @@ def test_every_block_type_has_a_component():
         "taxonomy/check_leaves",
         "taxonomy/postprocess",
         "taxonomy/preprocess",
+        "teacher/preflight",
         "teacher/start",
         "teacher/stop",
     } == set(FOLDERS)

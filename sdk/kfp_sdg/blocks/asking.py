@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kfp_sdg.blocks.account import Rejection
 from kfp_sdg.blocks.base import Block
 from kfp_sdg.blocks.generation import Generation, GenKwargs
+from kfp_sdg.blocks.model_choice import chosen_model
 from kfp_sdg.errors import TeacherError
 from kfp_sdg.spec.scaling import SCALE_COLUMN, whole_number
 from kfp_sdg.teacher import Answer, Message, RequestStatistics, Teacher, TeacherPool
@@ -271,8 +272,12 @@ class AskingBlock(Block):
 
     def _find_model(self) -> str:
         """Return the model to ask and make sure that its server has it."""
-        own = self.model_id if self.teachers.has_endpoint(self.model_id) else None
-        model = self.generation.model or own or self.ctx.model_id or self.model_id
+        model = chosen_model(
+            insisted=self.generation.model,
+            own=self.model_id,
+            run=self.ctx.model_id,
+            has_endpoint=self.teachers.has_endpoint,
+        )
         listed = self.teachers.run(self.teachers.teacher(model).models())
         names = ", ".join(listed) or "none"
         if not model and len(listed) == 1:

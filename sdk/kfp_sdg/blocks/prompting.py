@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.blocks.account import Rejection
 from kfp_sdg.blocks.asking import AskingBlock, Question, RejectedRowError, RowResult, warn_once
+from kfp_sdg.blocks.model_choice import run_family_for
 from kfp_sdg.prompts import (
     CHAT,
     Parser,
@@ -302,10 +303,12 @@ class PromptingBlock(AskingBlock):
 
     def _run_family(self) -> str | None:
         """Return the run's family, unless the block keeps another model than the run's."""
-        run_model = self.ctx.model_id
-        if run_model and run_model != self.model and self.teachers.has_endpoint(self.model):
-            return None
-        return self.ctx.model_family
+        return run_family_for(
+            self.model,
+            run_model=self.ctx.model_id,
+            run_family=self.ctx.model_family,
+            has_endpoint=self.teachers.has_endpoint,
+        )
 
     def _samples(self, setting: int | str | None) -> Amount | None:
         """Return the setting ``num_samples``."""

@@ -16,6 +16,7 @@ from kfp_sdg.storage import places
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kfp_sdg.teacher import TeacherOptions
     from kfp_sdg.teacher.journal import Journal
     from kfp_sdg.teacher.outage import OutageWatcher
 
@@ -76,7 +77,6 @@ class TeacherInputs:
             SpecError: A URL is none, or a number is out of its range.
             StorageError: Answers cannot be kept there.
         """
-        endpoints = self._endpoints()
         settings = PipelineContext(
             model_family=self.model_family or None,
             model_id=self.model_id or None,
@@ -85,12 +85,31 @@ class TeacherInputs:
             constrain=self.constrain,
             max_rejected=max_rejected,
         )
-        if not self.teacher_url and not endpoints:
+        options = self.options()
+        if options is None:
             yield settings
             return
-        from kfp_sdg.teacher import TeacherOptions, connect
+        from kfp_sdg.teacher import connect
 
-        options = TeacherOptions(
+        with (
+            self._journal(block_name) as journal,
+            connect(options, journal=journal, outage_watcher=outage_watcher) as teachers,
+        ):
+            yield replace(settings, teachers=teachers)
+
+    def options(self) -> TeacherOptions | None:
+        """Return where the teachers are and how patiently they are asked; None where there is none.
+
+        Raises:
+            TeacherError: The endpoints are not a JSON object of URLs.
+            SpecError: A URL is none, or a number is out of its range.
+        """
+        endpoints = self._endpoints()
+        if not self.teacher_url and not endpoints:
+            return None
+        from kfp_sdg.teacher import TeacherOptions
+
+        return TeacherOptions(
             url=self.teacher_url or next(iter(endpoints.values())),
             endpoints=endpoints,
             max_concurrency=int(self.max_concurrency) or None,
@@ -98,11 +117,6 @@ class TeacherInputs:
             patience=self.teacher_patience,
             patience_at_start=self.teacher_patience,
         )
-        with (
-            self._journal(block_name) as journal,
-            connect(options, journal=journal, outage_watcher=outage_watcher) as teachers,
-        ):
-            yield replace(settings, teachers=teachers)
 
     @contextmanager
     def _journal(self, block_name: str) -> Iterator[Journal | None]:

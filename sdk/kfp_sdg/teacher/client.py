@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from kfp_sdg.teacher.journal import Journal
     from kfp_sdg.teacher.sender import Sender
+    from kfp_sdg.teacher.served import ServedModel
 
 T = TypeVar("T")
 
@@ -56,7 +57,15 @@ class OpenAITeacher:
         Raises:
             TeacherError: The server cannot be reached, wants a key, or sends no list of models.
         """
-        return await self._discovery.models()
+        return tuple(model.name for model in await self.served())
+
+    async def served(self) -> tuple[ServedModel, ...]:
+        """Return the models that the server lists, with what it says about them.
+
+        Raises:
+            TeacherError: The server cannot be reached, wants a key, or sends no list of models.
+        """
+        return await self._discovery.served()
 
     async def has_completions(self) -> bool:
         """Tell whether the server has ``/v1/completions``, without paying for a generation.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kfp_sdg.errors import TeacherError
 from kfp_sdg.teacher.faults import read_json, server_message
 from kfp_sdg.teacher.sender import NO_SUCH_ENDPOINT, Sender
+from kfp_sdg.teacher.served import ServedModel, read_listing
 
 if TYPE_CHECKING:
     from kfp_sdg.teacher.transport import Reply
@@ -19,21 +20,22 @@ class Discovery:
     def __init__(self, sender: Sender) -> None:
         """Ask through this sender."""
         self._sender = sender
-        self._models: tuple[str, ...] | None = None
+        self._served: tuple[ServedModel, ...] | None = None
         self._completions: bool | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def models(self) -> tuple[str, ...]:
-        """Return the model names that the server lists; empty where it has no such list.
+    async def served(self) -> tuple[ServedModel, ...]:
+        """Return the models that the server lists; empty where it has no such list.
 
         Raises:
             TeacherError: The server cannot be reached, wants a key, or sends no list of models.
         """
         async with self._one_at_a_time:
-            if self._models is None:
+            if self._served is None:
                 reply = await self._sender.question("/models")
-                self._models = () if reply.status in NO_SUCH_ENDPOINT else self._names(reply)
-            return self._models
+                missing = reply.status in NO_SUCH_ENDPOINT
+                self._served = () if missing else self._listed(reply)
+            return self._served
 
     async def has_completions(self) -> bool:
         """Tell whether the server has ``/v1/completions``.
@@ -55,10 +57,10 @@ class Discovery:
                     self._completions = True
             return self._completions
 
-    def _names(self, reply: Reply) -> tuple[str, ...]:
+    def _listed(self, reply: Reply) -> tuple[ServedModel, ...]:
         payload = read_json(reply.body)
-        listed = payload.get("data") if isinstance(payload, dict) else None
-        if reply.status != 200 or not isinstance(listed, list):
+        listed = read_listing(payload)
+        if reply.status != 200 or listed is None:
             said = server_message(payload, reply.body, self._sender.key)
             raise TeacherError(
                 "GET /models was answered with no list of models: is this the URL of a server "
@@ -68,12 +70,4 @@ class Discovery:
                 server_message=said or None,
                 fatal=True,
             )
-        # llama.cpp lists one model with its other names beside it; vLLM lists each name and each
-        # adapter as a model of its own.
-        names = (
-            name
-            for model in listed
-            if isinstance(model, dict)
-            for name in (model.get("id"), *(model.get("aliases") or ()))
-        )
-        return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
+        return listed

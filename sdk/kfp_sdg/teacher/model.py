@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from kfp_sdg.teacher.statistics import RequestStatistics, Usage
+
+if TYPE_CHECKING:
+    from kfp_sdg.teacher.served import ServedModel
 
 Message: TypeAlias = Mapping[str, Any]
 """One chat message: ``{"role": "user", "content": "…"}``."""
@@ -105,6 +108,9 @@ class Teacher(Protocol):
 
     async def models(self) -> tuple[str, ...]:
         """Return the model names that the server lists; empty where it lists none."""
+
+    async def served(self) -> tuple[ServedModel, ...]:
+        """Return the models that the server lists, with what it says about them."""
 
     async def has_completions(self) -> bool:
         """Tell whether the server has ``/v1/completions``, without paying for a generation."""

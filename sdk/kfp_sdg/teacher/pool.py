@@ -69,13 +69,17 @@ class TeacherPool:
         """Return the teacher that answers for a model."""
         return self._endpoints.get(model_id or "", self._default)
 
+    def sender(self, model_id: str | None) -> Sender | None:
+        """Return through whom a model's teacher asks; None where it has no server."""
+        return self._senders.get(self.teacher(model_id))
+
     def inquiry(self) -> Inquiry[Any]:
         """Return a new inquiry: many requests under way at once, for a caller without a loop."""
         return Inquiry(self, self._loop)
 
     def concurrency(self, model_id: str | None) -> int:
         """Return how many answers for a model may be in the making at once just now."""
-        sender = self._senders.get(self.teacher(model_id)) if self._senders else None
+        sender = self.sender(model_id) if self._senders else None
         return sender.limiter.limit if sender else _WITHOUT_LIMIT
 
     def slack(self) -> float:
