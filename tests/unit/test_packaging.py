@@ -27,11 +27,12 @@ def test_every_package_folder_is_part_of_the_distribution():
 
 
 def test_no_module_lies_in_a_folder_that_is_no_package():
-    # the Python files among the pipelines are scripts, for people to read and copy
+    # the Python files among the pipelines are scripts, for people to read and copy; those among
+    # the images are programs that go into an image, and are no part of the distribution
     strays = [
         str(path.relative_to(ROOT))
         for name, place in PLACES.items()
-        if name != "kfp_sdg.pipelines"
+        if name not in ("kfp_sdg.pipelines", "kfp_sdg.images")
         for path in (ROOT / place).rglob("*.py")
         if not (path.parent / "__init__.py").exists()
     ]
@@ -56,6 +57,8 @@ def test_every_data_file_is_part_of_the_distribution(package, place):
     wanted = {path for kind in ("component.yaml", "*.json", "*.jsonl") for path in root.rglob(kind)}
     if package == "kfp_sdg.pipelines":
         wanted |= set(root.rglob("*.yaml"))
+    if package == "kfp_sdg.images":
+        wanted = {root / "images.lock"}
     assert {str(path) for path in wanted - shipped} == set()
 
 

@@ -10,6 +10,7 @@ from kfp_sdg import __version__
 from kfp_sdg.cli.blocks import blocks_app
 from kfp_sdg.cli.compile import compile_command
 from kfp_sdg.cli.generate import generate_command
+from kfp_sdg.cli.images import images_app
 from kfp_sdg.cli.mix import mix_command
 from kfp_sdg.cli.run import run_command
 from kfp_sdg.cli.validate import validate_command
@@ -34,6 +35,7 @@ app.command("compile")(compile_command)
 app.command("generate")(generate_command)
 app.command("mix")(mix_command)
 app.add_typer(blocks_app, name="blocks")
+app.add_typer(images_app, name="images")
 
 
 def _print_version(wanted: bool) -> None:
