@@ -237,6 +237,16 @@ def test_a_server_that_is_coming_up_is_waited_for(stub):
     assert not inspect_teachers([BlockNeed("gen", model_id="mixtral")], options).failed
 
 
+def test_a_name_without_a_block_is_asked_where_no_chat_format_is_needed(stub, caplog):
+    assert (
+        "/v1/completions"
+        in found(inspected(stub.url, BlockNeed(insisted="mixtral")), "answer")[0][1]
+    )
+    stub.models, stub.models_body = ("nobody-knows",), None
+    assert not inspected(stub.url, BlockNeed(insisted="nobody-knows")).failed
+    assert not caplog.records
+
+
 def run_component(tmp_path, **inputs):
     page = Artifact(str(tmp_path / "page"))
     preflight.python_func(checked_url=str(tmp_path / "url"), preview=page, **inputs)

@@ -13,6 +13,7 @@ from kfp_sdg.cli.generate import generate_command
 from kfp_sdg.cli.images import images_app
 from kfp_sdg.cli.mix import mix_command
 from kfp_sdg.cli.run import run_command
+from kfp_sdg.cli.teacher import teacher_app
 from kfp_sdg.cli.validate import validate_command
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ app.command("generate")(generate_command)
 app.command("mix")(mix_command)
 app.add_typer(blocks_app, name="blocks")
 app.add_typer(images_app, name="images")
+app.add_typer(teacher_app, name="teacher")
 
 
 def _print_version(wanted: bool) -> None:

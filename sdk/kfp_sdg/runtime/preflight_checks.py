@@ -159,7 +159,8 @@ class _Inspection:
         """Tell by which endpoint a block will ask, as the block itself finds out."""
         if need.messages:
             return True
-        if not need.formats_itself:
+        # A name that no block is known for has no format to be asked in.
+        if not need.formats_itself and (need.block or need.model_family or self.model_family):
             run = run_family_for(
                 model,
                 run_model=self.model_id,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.errors import TeacherError
 from kfp_sdg.runtime.preview import escaped
@@ -72,19 +72,30 @@ class PreflightReport:
         lines = "\n".join(f"{i}. {line}" for i, line in enumerate(told, start=1))
         raise TeacherError(f"the preflight found {len(told)} things wrong:\n{lines}", fatal=True)
 
+    @property
+    def verdict(self) -> str:
+        """The outcome in one sentence."""
+        if self.failed:
+            return f"{len(self.failed)} of {len(self.findings)} checks failed."
+        return "The teacher is ready."
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what programs read."""
+        return {
+            "ready": not self.failed,
+            "findings": [
+                {**asdict(finding), "state": finding.state.value} for finding in self.findings
+            ],
+        }
+
     def markdown(self) -> str:
         """Return the page for the dashboard."""
-        verdict = (
-            f"{len(self.failed)} of {len(self.findings)} checks failed"
-            if self.failed
-            else "The teacher is ready"
-        )
         rows = (
             f"| {finding.state} | {' | '.join(map(escaped, _cells(finding)))} |"
             for finding in self.findings
         )
         header = ("| | check | of | found |", "| --- | --- | --- | --- |")
-        return "\n\n".join(["# Preflight", f"{verdict}.", "\n".join((*header, *rows))]) + "\n"
+        return "\n\n".join(["# Preflight", self.verdict, "\n".join((*header, *rows))]) + "\n"
 
     def _with(self, state: State) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.state is state)
