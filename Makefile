@@ -59,8 +59,9 @@ schema: $(READY) ## Make the JSON schema from the blocks anew
 components: $(READY) ## Compile every component.yaml anew
 	$(BIN)/python -m kfp_sdg.components.build
 
-compile: $(READY) ## Compile the shipped pipelines into pipelines/compiled
+compile: $(READY) ## Compile the shipped pipelines into pipelines/compiled and manifests
 	$(BIN)/python -m kfp_sdg.compiler.shipped
+	$(BIN)/python -m kfp_sdg.cluster.manifests.shipped manifests
 
 manifests: $(READY) ## Write the manifests that are made by code anew
 	$(BIN)/python -m kfp_sdg.cluster.manifests.shipped manifests
