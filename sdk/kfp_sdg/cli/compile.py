@@ -28,6 +28,7 @@ class PackageFormat(StrEnum):
 
     IR = "ir"
     CRD = "crd"
+    KUSTOMIZE = "kustomize"
 
 
 def compile_command(
@@ -44,7 +45,11 @@ def compile_command(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="OUT.yaml", help="The file to write.", show_default=False
+            "--output",
+            "-o",
+            metavar="OUT.yaml",
+            help="The file to write; with --format kustomize a folder.",
+            show_default=False,
         ),
     ],
     package_format: Annotated[
@@ -52,7 +57,8 @@ def compile_command(
         typer.Option(
             "--format",
             help="ir: a KFP package for the dashboard or the KFP client. "
-            "crd: Pipeline and PipelineVersion resources for kubectl apply.",
+            "crd: Pipeline and PipelineVersion resources for kubectl apply. "
+            "kustomize: the same in a folder for overlays and Argo CD, beside what is there.",
         ),
     ] = PackageFormat.IR,
     name: Annotated[
@@ -63,7 +69,8 @@ def compile_command(
         str | None, typer.Option(help="What the dashboard says about the pipeline.")
     ] = None,
     namespace: Annotated[
-        str | None, typer.Option(help="The namespace of the resources of --format crd.")
+        str | None,
+        typer.Option(help="The namespace of the resources of --format crd or kustomize."),
     ] = None,
     config_root: ConfigRootOption = None,
     plugin: PluginOption = None,
@@ -78,12 +85,15 @@ def compile_command(
     Example: `kfp-sdg compile instructlab/full/knowledge -o knowledge.yaml`
 
     Example: `kfp-sdg compile instructlab/full -o instructlab.yaml`
+
+    Example: `kfp-sdg compile mine.yaml --format kustomize -o base`
     """
     from kfp_sdg.cli.notices import show_warnings
 
     if namespace and package_format is PackageFormat.IR:
         raise typer.BadParameter(
-            "a KFP package has no namespace; use it with --format crd", param_hint="--namespace"
+            "a KFP package has no namespace; use it with --format crd or kustomize",
+            param_hint="--namespace",
         )
     if namespace and not _NAMESPACE.fullmatch(namespace):
         raise typer.BadParameter(
@@ -93,20 +103,15 @@ def compile_command(
         )
     source = PipelineSource(config_root or (), plugin or ())
     compiled, specs = _compiled(pipeline, source, name, description)
-    text = compiled.to_yaml(package_format.value, namespace=namespace)
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        failure = StorageError(f"cannot write {output}: {error.strerror or error}")
-        failure.exit_code = SpecError.exit_code
-        raise failure from error
+    _write(compiled, package_format, output, namespace)
     show_warnings([*(w for spec in specs for w in spec.warnings), *compiled.warnings])
     whole = "the workflow of " if is_set(pipeline) else ""
     blocks = blocks_phrase(sum(len(spec.blocks) for spec in specs))
     typer.echo(f"{output}: {whole}{pipeline}, {blocks}")
     if package_format is PackageFormat.CRD:
         typer.echo(f"Apply it with: kubectl apply --server-side -f {output}")
+    elif package_format is PackageFormat.KUSTOMIZE:
+        typer.echo(f"Apply it with: kubectl apply --server-side -k {output}")
     else:
         typer.echo("Upload it in the dashboard under Pipelines, or with the KFP client.")
 
@@ -132,3 +137,29 @@ def _compiled(
     )
     specs = [found.knowledge, found.freeform, found.grounded]
     return compiled, [spec for spec in specs if spec is not None]
+
+
+def _write(
+    compiled: CompiledGraph, package_format: PackageFormat, output: Path, namespace: str | None
+) -> None:
+    """Write a compiled pipeline in the format that was asked for."""
+    from kfp_sdg.cluster.manifests import resources_text, write_to_base
+
+    if package_format is PackageFormat.KUSTOMIZE:
+        if output.is_file():
+            raise typer.BadParameter(
+                f"{output} is a file; --format kustomize writes a folder", param_hint="--output"
+            )
+        written = write_to_base(output, compiled, namespace=namespace)
+        replaced = f", which replaces {written.replaced}" if written.replaced else ""
+        typer.echo(f"{written.file}: {compiled.version_name}{replaced}")
+        return
+    ir = package_format is PackageFormat.IR
+    text = compiled.to_yaml() if ir else resources_text(compiled, namespace=namespace)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        failure = StorageError(f"cannot write {output}: {error.strerror or error}")
+        failure.exit_code = SpecError.exit_code
+        raise failure from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import yaml
@@ -41,11 +42,26 @@ def base_files(pipelines: Mapping[str, Sequence[Manifest]]) -> dict[str, str]:
     return files
 
 
-def write_to_base(folder: Path, compiled: CompiledGraph, *, namespace: str | None = None) -> Path:
-    """Put a compiled pipeline into a base, beside those that are there, and return its file.
+@dataclass(frozen=True, slots=True)
+class WrittenPipeline:
+    """What became of a base.
 
-    A pipeline that is there already is replaced: its version has another name when its content is
-    another.
+    Attributes:
+        file: The pipeline's file.
+        replaced: The name of the version that was in the file before, where it was another one.
+    """
+
+    file: Path
+    replaced: str | None
+
+
+def write_to_base(
+    folder: Path, compiled: CompiledGraph, *, namespace: str | None = None
+) -> WrittenPipeline:
+    """Put a compiled pipeline into a base, beside those that are there.
+
+    A pipeline of that name that is there already is replaced: its version has another name when its
+    content is another.
 
     Args:
         folder: The base; made where it is not there.
@@ -61,6 +77,7 @@ def write_to_base(folder: Path, compiled: CompiledGraph, *, namespace: str | Non
         folder.mkdir(parents=True, exist_ok=True)
         _refuse_foreign([file, folder / KUSTOMIZATION_FILE, folder / CONFIG_FILE])
         pipelines: dict[str, Sequence[Manifest]] = dict(_pipelines_in(folder))
+        before = _version_name(pipelines.get(file.name, ()))
         pipelines[file.name] = pipeline_resources(compiled, namespace=namespace)
         for name, text in base_files(pipelines).items():
             (folder / name).write_text(text, encoding="utf-8")
@@ -69,7 +86,13 @@ def write_to_base(folder: Path, compiled: CompiledGraph, *, namespace: str | Non
         failure = StorageError(f"cannot write {place}: {error.strerror or error}")
         failure.exit_code = SpecError.exit_code
         raise failure from error
-    return file
+    changed = before != _version_name(pipelines[file.name])
+    return WrittenPipeline(file, before if changed else None)
+
+
+def _version_name(resources: Iterable[Manifest]) -> str | None:
+    names = [r["metadata"]["name"] for r in resources if r["kind"] == "PipelineVersion"]
+    return names[0] if names else None
 
 
 def _pipelines_in(folder: Path) -> Iterable[tuple[str, list[Manifest]]]:
