@@ -26,13 +26,41 @@ if TYPE_CHECKING:
     from kfp_sdg.kserve.client import ServiceClient
     from kfp_sdg.kserve.service import InferenceService
 
-    Change = Mapping[str, str | None]
+    Decide = Callable[[InferenceService, Uses], "Decision"]
 
 DAY = 86_400
 """Seconds for which a run that never crosses itself out is taken to use its teacher."""
 
 _MOST_CONFLICTS = 20
 """Times that somebody else may be faster at changing a service; KServe itself changes it often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to become of a service, by what it is.
+
+    Attributes:
+        stop: Whether it is to be stopped.
+        uses: Who uses it.
+        line: What is to be told of it; "" for nothing.
+    """
+
+    stop: bool
+    uses: Uses
+    line: str = ""
+
+    def annotations(self, service: InferenceService) -> Mapping[str, str | None]:
+        """Return the annotations that have to change; None stands for one that goes.
+
+        Args:
+            service: The service as it is.
+        """
+        change: dict[str, str | None] = {}
+        if service.is_to_be_stopped != self.stop:
+            change[STOP_ANNOTATION] = "true" if self.stop else "false"
+        if service.annotations.get(USES_ANNOTATION) != self.uses.text():
+            change[USES_ANNOTATION] = self.uses.text()
+        return change
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +101,9 @@ def start(
     """
     until = datetime.now(UTC) + timedelta(seconds=lease)
 
-    def enter(service: InferenceService, uses: Uses) -> Change:
+    def enter(service: InferenceService, uses: Uses) -> Decision:
         started = uses.started_by_run or service.is_to_be_stopped
-        return _noted(service, Uses(started, uses.until).with_run(run, until), stop=False)
+        return Decision(False, Uses(started, uses.until).with_run(run, until))
 
     return _started(client, name, enter, timeout, tell)
 
@@ -94,11 +122,9 @@ def keep(
     Raises:
         ClusterError: As for ``start``.
     """
-
-    def take(service: InferenceService, uses: Uses) -> Change:
-        return _noted(service, Uses(False, uses.until), stop=False)
-
-    return _started(client, name, take, timeout, tell)
+    return _started(
+        client, name, lambda _, uses: Decision(False, Uses(until=uses.until)), timeout, tell
+    )
 
 
 def stop(client: ServiceClient, name: str, *, run: str = "", tell: Callable[[str], None]) -> None:
@@ -115,15 +141,15 @@ def stop(client: ServiceClient, name: str, *, run: str = "", tell: Callable[[str
         ClusterError: It may not be stopped.
     """
 
-    def leave(service: InferenceService, uses: Uses) -> Change:
+    def leave(service: InferenceService, uses: Uses) -> Decision:
         left = uses.without_run(run)
+        if service.is_to_be_stopped:
+            return Decision(True, left if left.until else Uses(), "is to be stopped already")
         if left.until:
-            tell(f"{name}: stays up, {_runs(left)}")
-        elif not uses.started_by_run and not service.is_to_be_stopped:
-            tell(f"{name}: stays up, it was so before any run used it")
-        else:
-            return _noted(service, Uses(), stop=True)
-        return _noted(service, left, stop=service.is_to_be_stopped)
+            return Decision(False, left, f"stays up, {_runs(left)}")
+        if not uses.started_by_run:
+            return Decision(False, left, "stays up, it was so before any run used it")
+        return Decision(True, Uses())
 
     _stopped(client, name, leave, tell)
 
@@ -144,13 +170,13 @@ def release(
         ClusterError: Runs use it, or it may not be stopped.
     """
 
-    def end(service: InferenceService, uses: Uses) -> Change:
+    def end(service: InferenceService, uses: Uses) -> Decision:
         if uses.until and not force and not service.is_to_be_stopped:
             raise ClusterError(
                 f"InferenceService {name!r} in namespace {client.namespace!r} is in use: "
                 f"{_runs(uses)}. Their requests would fail. Stop it all the same with --force"
             )
-        return _noted(service, Uses(), stop=True)
+        return Decision(True, Uses())
 
     _stopped(client, name, end, tell)
 
@@ -158,12 +184,12 @@ def release(
 def _started(
     client: ServiceClient,
     name: str,
-    decide: Callable[[InferenceService, Uses], Change],
+    decide: Decide,
     timeout: float,
     tell: Callable[[str], None],
 ) -> Endpoint:
     deadline = time.monotonic() + timeout
-    before, after = _change(client, name, decide)
+    before, after = _change(client, name, decide, tell)
     if before.is_to_be_stopped:
         tell(f"{name}: started, in namespace {client.namespace}")
     # KServe has not got round to a stop that is being taken back: what it says may be of before.
@@ -174,50 +200,39 @@ def _started(
     return endpoint
 
 
-def _stopped(
-    client: ServiceClient,
-    name: str,
-    decide: Callable[[InferenceService, Uses], Change],
-    tell: Callable[[str], None],
-) -> None:
-    _, after = _change(client, name, decide)
+def _stopped(client: ServiceClient, name: str, decide: Decide, tell: Callable[[str], None]) -> None:
+    _, after = _change(client, name, decide, tell)
     if after.is_to_be_stopped:
         wait_until_stopped(client, after, tell=tell)
 
 
 def _change(
-    client: ServiceClient, name: str, decide: Callable[[InferenceService, Uses], Change]
+    client: ServiceClient, name: str, decide: Decide, tell: Callable[[str], None]
 ) -> tuple[InferenceService, InferenceService]:
-    """Change a service's annotations by what it is; return it before and after."""
+    """Decide by what a service is, and carry it out; return the service before and after."""
     pauses = client.pace.retries()
     for _ in range(_MOST_CONFLICTS):
-        service = client.get(name)
-        if service.is_being_deleted:
+        before = after = client.get(name)
+        if before.is_being_deleted:
             raise ClusterError(
                 f"InferenceService {name!r} in namespace {client.namespace!r} is being deleted"
             )
-        uses = Uses.parse(service.annotations.get(USES_ANNOTATION, ""))
-        change = decide(service, uses.alive(datetime.now(UTC)))
-        if not change:
-            return service, service
+        uses = Uses.parse(before.annotations.get(USES_ANNOTATION, ""))
+        decision = decide(before, uses.alive(datetime.now(UTC)))
+        annotations = decision.annotations(before)
         try:
-            return service, client.annotate(service, change)
+            if annotations:
+                after = client.annotate(before, annotations)
         except ConflictError:
             time.sleep(min(next(pauses), 1.0))
+            continue
+        if decision.line:
+            tell(f"{name}: {decision.line}")
+        return before, after
     raise ClusterError(
         f"InferenceService {name!r} in namespace {client.namespace!r} is changed by others all the "
         f"time: {_MOST_CONFLICTS} attempts to change its annotations were too late"
     )
-
-
-def _noted(service: InferenceService, uses: Uses, *, stop: bool) -> Change:
-    """Return the annotations to change so that a service is wanted up or down, with its uses."""
-    change: dict[str, str | None] = {}
-    if service.is_to_be_stopped != stop:
-        change[STOP_ANNOTATION] = "true" if stop else "false"
-    if service.annotations.get(USES_ANNOTATION) != uses.text():
-        change[USES_ANNOTATION] = uses.text()
-    return change
 
 
 def _runs(uses: Uses) -> str:

@@ -30,7 +30,7 @@ def wait_until_ready(
         service: The service as it was last seen.
         deadline: When to give up, in ``time.monotonic`` seconds.
         doubtful: What it says may be of before it was started. It is believed once it says that
-            the service is not ready, or after a while.
+            the service is on its way, or after a while.
         tell: Takes a line when something changes, and once in a while.
 
     Raises:
@@ -41,7 +41,8 @@ def wait_until_ready(
     settled = time.monotonic() + client.pace.settle
     for pause in client.pace.polls():
         _fail_if_taken_away(service, client.namespace)
-        doubtful = doubtful and service.is_ready and time.monotonic() < settled
+        final = service.is_ready or bool(service.failure)
+        doubtful = doubtful and final and time.monotonic() < settled
         if not doubtful:
             if service.failure:
                 raise ClusterError(
