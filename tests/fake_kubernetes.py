@@ -7,7 +7,8 @@
         assert [call.verb for call in cluster.calls] == ["get", "patch", "get"]
 
 Objects are stored with resource versions, merge patches are applied as RFC 7386 says, and refusals
-have the texts of a real server. Every look at a service lets its controller go one step.
+have the texts of a real server. Every look at a service lets its controller go one step. Leaving
+it fails if any request needed more rights than pipelines have.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import yaml
 
 from fake_kserve import Controller
 from fake_kubernetes_calls import GROUP, Call, Fault, Refusal, Request, allows, merge
+from kserve_rights import calls_beyond_rights
 
 if TYPE_CHECKING:
     import ssl
@@ -107,9 +109,11 @@ class FakeKubernetes:
         return [call.verb for call in self.calls]
 
     def kubeconfig(self, folder: Path, namespace: str = "sdg") -> Path:
-        """Write a kubeconfig for it; return its path."""
+        """Write a kubeconfig for it, with the CA in the folder, if any; return its path."""
         file = folder / "kubeconfig"
-        cluster = {"server": self.url, "insecure-skip-tls-verify": True}
+        cluster = {"server": self.url}
+        if self.tls:
+            cluster["certificate-authority"] = str(folder / "certificate.pem")
         context = {"cluster": "fake", "user": "fake", "namespace": namespace}
         config = {
             "apiVersion": "v1",
@@ -139,9 +143,11 @@ class FakeKubernetes:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *others: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+        if kind is None:  # every test that talks to it holds that
+            assert calls_beyond_rights(self.calls) == []
 
     # -- what the server does -------------------------------------------------------------------
 

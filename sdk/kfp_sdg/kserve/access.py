@@ -21,7 +21,8 @@ class Access:
     """A client of the Kubernetes API, and where it begins.
 
     Attributes:
-        api: The client. In a pod it reads the token's file anew once a minute.
+        api: The client. In a pod it reads the token's file anew for each request, since the file
+            changes while the process runs.
         namespace: The namespace that is meant where none is named.
         in_cluster: Whether this is a pod with a service account.
     """
@@ -46,14 +47,20 @@ def open_access(service_account: Path = SERVICE_ACCOUNT) -> Access:
 
     configuration = Configuration()
     configuration.retries = False  # urllib3 would try again at once; ``client`` does it with pauses
+    token = service_account / "token"
     loader = InClusterConfigLoader(
-        str(service_account / "token"), str(service_account / "ca.crt"), environ=os.environ
+        str(token), str(service_account / "ca.crt"), try_refresh_token=False, environ=os.environ
     )
     try:
         loader.load_and_set(configuration)
     except ConfigException as problem:
         namespace = _from_kubeconfig(configuration, str(problem).rstrip("."))
         return Access(ApiClient(configuration), namespace, in_cluster=False)
+
+    def read_token(of: Configuration) -> None:
+        of.api_key["authorization"] = f"Bearer {token.read_text(encoding='utf-8').strip()}"
+
+    configuration.refresh_api_key_hook = read_token
     configuration.proxy = None  # the API server has an address of the cluster's own
     namespace = _own_namespace(service_account / "namespace")
     return Access(ApiClient(configuration), namespace, in_cluster=True)

@@ -61,7 +61,7 @@ class ServiceClient:
             ClusterError: There is no way to a cluster, or no namespace is known.
         """
         self.pace = pace or Pace()
-        self._tell = tell or _nobody
+        self._tell = _nobody if tell is None else tell
         self._service_account = service_account
         self._access = open_access(service_account)
         self.namespace = namespace or self._access.namespace
@@ -142,14 +142,18 @@ class ServiceClient:
         from urllib3.exceptions import HTTPError
 
         last = time.monotonic() + self.pace.patience
+        renewed = False
         for pause in self.pace.retries():
             try:
                 return ask(CustomObjectsApi(self._access.api))
             except ApiException as error:
-                if error.status not in _TRANSIENT or time.monotonic() + pause > last:
+                # A pod's token is renewed by others, in time or a little later. A person's is
+                # not, except by the login plugin that the kubeconfig names.
+                final = error.status == 401 and renewed and not self.in_cluster
+                if final or error.status not in _TRANSIENT or time.monotonic() + pause > last:
                     raise self._refused(error, verb, name) from error
-                if error.status == 401:  # the token on disk may be newer than the client's
-                    self._access = open_access(self._service_account)
+                if error.status == 401:
+                    self._access, renewed = open_access(self._service_account), True
                 wait, why = max(pause, _retry_after(error)), server_message(error)
             except (HTTPError, OSError) as error:
                 host = self._access.api.configuration.host

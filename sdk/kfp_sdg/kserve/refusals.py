@@ -17,24 +17,25 @@ if TYPE_CHECKING:
 _WHO = re.compile(r'User "([^"]+)" cannot (\w+) resource')
 
 _ROLES = (
-    "The Role of manifests/rbac (plain: KFP alone, kubeflow: profile namespaces, openshift-ai) "
-    "allows get and patch"
+    "The Role kfp-sdg-teacher of manifests/rbac (plain for KFP alone, kubeflow for a profile's "
+    "namespace, openshift-ai) allows get and patch, of the teachers that its resourceNames list"
 )
 
 
-def refusal(error: ApiException, verb: str, name: str, namespace: str, access: Access) -> Exception:
+def refusal(
+    error: ApiException, verb: str, name: str, namespace: str, access: Access
+) -> ClusterError:
     """Return the error to raise for a request that the API server refused for good.
 
     Args:
         error: What the client raised.
-        verb: What was asked for: "get", "patch", "list".
-        name: The InferenceService's name; "" for all of them.
+        verb: What was asked for: "get" or "patch".
+        name: The InferenceService's name.
         namespace: Where it was looked for.
         access: How the server was asked.
     """
     said = server_message(error)
-    what = f"InferenceService {name!r}" if name else "InferenceServices"
-    place = f"{what} in namespace {namespace!r}"
+    place = f"InferenceService {name!r} in namespace {namespace!r}"
     if error.status == 0:  # no answer: the client's way of telling of TLS
         return ClusterError(
             f"cannot talk to the Kubernetes API at {access.api.configuration.host}: {said}"
@@ -54,9 +55,8 @@ def refusal(error: ApiException, verb: str, name: str, namespace: str, access: A
     denied = _WHO.search(said) if error.status == 403 else None
     if denied:
         return ClusterError(
-            f"{denied[1]} may not {denied[2]} {PLURAL}.{GROUP} in namespace {namespace!r} (needed "
-            f"for {name or 'a list of them'}). {_ROLES}; bind it to this account (the API server "
-            f"said: {said})"
+            f"{denied[1]} may not {denied[2]} {PLURAL}.{GROUP} in namespace {namespace!r}, which "
+            f"{name!r} needs. {_ROLES}: apply it, bound to this account, with {name!r} among them"
         )
     return ClusterError(f"the Kubernetes API refused to {verb} {place}: {said}")
 
