@@ -93,3 +93,72 @@ def test_a_place_that_cannot_be_written_is_a_mistake(
 ) -> None:
     assert go(tmp_path) == 2
     assert f"cannot write {tmp_path}" in capsys.readouterr().err
+
+
+PODS = (
+    "--cpu-request=200m --cpu-limit=asking=4 --memory-request=300Mi --memory-limit=column=1Gi "
+    "--toleration=batch=sdg:NoSchedule --node-selector=pool=cpu --image-pull-secret=pulling "
+    "--pod-label=team=sdg --pod-annotation=example.com/note=hello --retries=5 "
+    "--pod-parameter=memory-limit --runtime-image=mirror.example/runtime:1"
+)
+
+
+def test_what_is_said_about_pods_is_in_the_file(tmp_path: Path) -> None:
+    output = tmp_path / "demo.yaml"
+    assert go(output, *PODS.split()) == 0
+    package, platform = yaml.safe_load_all(output.read_text(encoding="utf-8"))
+    container = package["deploymentSpec"]["executors"]["exec-gen-questions"]["container"]
+    assert container["image"] == "mirror.example/runtime:1"
+    resources = container["resources"]
+    assert (resources["resourceCpuRequest"], resources["resourceCpuLimit"]) == ("200m", "4")
+    task = package["root"]["dag"]["tasks"]["gen-questions"]
+    assert task["retryPolicy"]["maxRetryCount"] == 5
+    form = package["root"]["inputDefinitions"]["parameters"]
+    assert form["pod_memory_limit"]["defaultValue"] == "4Gi"
+    config = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-load"]
+    assert config["podMetadata"]["labels"] == {"team": "sdg"}
+    assert config["podMetadata"]["annotations"] == {"example.com/note": "hello"}
+    assert config["imagePullSecret"][0]["secretName"] == "pulling"
+    assert config["nodeSelector"]["labels"] == {"pool": "cpu"}
+    assert config["tolerations"][0]["key"] == "batch"
+    assert config["securityContext"] == {"runAsNonRoot": True}
+
+
+def test_images_come_from_the_variables_that_operators_set_and_an_empty_one_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELATED_IMAGE_KFP_SDG_RUNTIME", "mirror.example/runtime@sha256:" + "a" * 64)
+    monkeypatch.setenv("RELATED_IMAGE_KFP_SDG_TAXONOMY", "")
+    output = tmp_path / "workflow.yaml"
+    assert main(["compile", "simple", "-o", str(output)]) == 0
+    package = next(yaml.safe_load_all(output.read_text(encoding="utf-8")))
+    executors = package["deploymentSpec"]["executors"]
+    images = {name: executor["container"]["image"] for name, executor in executors.items()}
+    assert images.pop("exec-preprocess").startswith("ghcr.io/kfp-sdg/kfp-sdg-taxonomy:")
+    assert set(images.values()) == {"mirror.example/runtime@sha256:" + "a" * 64}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--memory-limit", "1.5Gi"], "--memory-limit: '1.5Gi' is no amount of memory"),
+        (["--cpu-limit", "gpu=1"], "--cpu-limit: 'gpu' is no kind of task; expected one of asking"),
+        (["--cpu-request=4", "--cpu-limit=2"], "the cpu-request 4 of asking tasks is above"),
+        (["--toleration", "a=b"], "--toleration: 'a=b' has no effect; expected KEY[=VALUE]:EFFECT"),
+        (["--node-selector", "pool"], "--node-selector: 'pool' has no =; expected KEY=VALUE"),
+        (["--pod-label", "a=b c"], "--pod-label: 'b c' is no value"),
+        (["--pod-annotation", "a={{x}}"], "--pod-annotation: '{{x}}' has two opening braces"),
+        (["--pod-label", "pipelines.kubeflow.org/x=1"], "Kubeflow Pipelines sets itself"),
+        (["--image-pull-secret", "My_Secret"], "--image-pull-secret: 'My_Secret' is no name"),
+        (["--runtime-image", "A B"], "--runtime-image: 'A B' is no image"),
+        (["--pod-parameter", "gpu"], "'gpu' is not one of 'cpu-limit'"),
+        (["--pod-parameter=cpu-limit", "--cpu-limit=none"], "cannot ask for the cpu-limit"),
+        (["--retries=-1"], "-1 is not in the range"),
+    ],
+)
+def test_what_a_cluster_would_refuse_is_a_mistake_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], expected: str
+) -> None:
+    assert go(tmp_path / "x.yaml", *options) == 2
+    assert expected in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

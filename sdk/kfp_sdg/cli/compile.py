@@ -9,6 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kfp_sdg.cli.compile_options import (
+    AllowRootOption,
+    CpuLimitOption,
+    CpuRequestOption,
+    ImagePullSecretOption,
+    MemoryLimitOption,
+    MemoryRequestOption,
+    NodeSelectorOption,
+    PodAnnotationOption,
+    PodLabelOption,
+    PodParameterOption,
+    PodTexts,
+    RetriesOption,
+    RuntimeImageOption,
+    TaxonomyImageOption,
+    TolerationOption,
+)
 from kfp_sdg.cli.debug import DebugOption
 from kfp_sdg.cli.numbers import blocks_phrase
 from kfp_sdg.cli.options import ConfigRootOption, PluginOption
@@ -17,6 +34,7 @@ from kfp_sdg.errors import SpecError, StorageError
 
 if TYPE_CHECKING:
     from kfp_sdg.compiler.package import CompiledGraph
+    from kfp_sdg.compiler.pods import PodOptions
     from kfp_sdg.spec import PipelineSpec
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -74,6 +92,20 @@ def compile_command(
     ] = None,
     config_root: ConfigRootOption = None,
     plugin: PluginOption = None,
+    cpu_request: CpuRequestOption = None,
+    cpu_limit: CpuLimitOption = None,
+    memory_request: MemoryRequestOption = None,
+    memory_limit: MemoryLimitOption = None,
+    toleration: TolerationOption = None,
+    node_selector: NodeSelectorOption = None,
+    image_pull_secret: ImagePullSecretOption = None,
+    pod_label: PodLabelOption = None,
+    pod_annotation: PodAnnotationOption = None,
+    retries: RetriesOption = 2,
+    allow_root: AllowRootOption = False,
+    pod_parameter: PodParameterOption = None,
+    runtime_image: RuntimeImageOption = None,
+    taxonomy_image: TaxonomyImageOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Compile a pipeline for Kubeflow Pipelines: one task per block, prompts included.
@@ -101,8 +133,24 @@ def compile_command(
             "dashes, with no dash at either end",
             param_hint="--namespace",
         )
+    pods = PodTexts(
+        cpu_request=cpu_request,
+        cpu_limit=cpu_limit,
+        memory_request=memory_request,
+        memory_limit=memory_limit,
+        toleration=toleration,
+        node_selector=node_selector,
+        image_pull_secret=image_pull_secret,
+        pod_label=pod_label,
+        pod_annotation=pod_annotation,
+        pod_parameter=pod_parameter,
+        retries=retries,
+        allow_root=allow_root,
+        runtime_image=runtime_image,
+        taxonomy_image=taxonomy_image,
+    ).parse()
     source = PipelineSource(config_root or (), plugin or ())
-    compiled, specs = _compiled(pipeline, source, name, description)
+    compiled, specs = _compiled(pipeline, source, name, description, pods)
     _write(compiled, package_format, output, namespace)
     show_warnings([*(w for spec in specs for w in spec.warnings), *compiled.warnings])
     whole = "the workflow of " if is_set(pipeline) else ""
@@ -117,7 +165,11 @@ def compile_command(
 
 
 def _compiled(
-    pipeline: str, source: PipelineSource, name: str | None, description: str | None
+    pipeline: str,
+    source: PipelineSource,
+    name: str | None,
+    description: str | None,
+    pods: PodOptions,
 ) -> tuple[CompiledGraph, list[PipelineSpec]]:
     """Compile a pipeline or a workflow; return it and the pipelines that it is made of."""
     from kfp_sdg.compiler import compile_pipeline, compile_workflow
@@ -125,7 +177,9 @@ def _compiled(
     if not is_set(pipeline):
         spec = source.load(pipeline)
         return (
-            compile_pipeline(spec, name=name, description=description, plugins=source.plugins),
+            compile_pipeline(
+                spec, name=name, description=description, plugins=source.plugins, pods=pods
+            ),
             [spec],
         )
     found = source.load_set(pipeline)
@@ -134,6 +188,7 @@ def _compiled(
         name=name or (pipeline if not Path(pipeline).is_dir() else None),
         description=description,
         plugins=source.plugins,
+        pods=pods,
     )
     specs = [found.knowledge, found.freeform, found.grounded]
     return compiled, [spec for spec in specs if spec is not None]

@@ -8,12 +8,14 @@ from __future__ import annotations
 from kfp_sdg.compiler.graph import compile_pipeline
 from kfp_sdg.compiler.local import LocalRunOptions, run_with_kfp
 from kfp_sdg.compiler.package import CompiledPipeline, CompiledWorkflow
+from kfp_sdg.compiler.pods import PodOptions
 from kfp_sdg.compiler.workflow import compile_workflow
 
 __all__ = [
     "CompiledPipeline",
     "CompiledWorkflow",
     "LocalRunOptions",
+    "PodOptions",
     "compile_pipeline",
     "compile_workflow",
     "run_with_kfp",

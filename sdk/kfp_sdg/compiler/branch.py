@@ -103,5 +103,5 @@ class Branch:
         with dsl.Else(name="without rows"):
             name = unique_name(_EMPTY_TASK, {self.name, *self.tasks.values()})
             reason = f"none came for the pipeline {self.name!r}"
-            task = self._library.task(EMPTY, name, {"reason": reason})
+            task = self._library.task(EMPTY, name, {"reason": reason}, run)
         return {_DATASET: dsl.OneOf(made, task.outputs["output_rows"])}

@@ -8,6 +8,7 @@ from kfp_sdg.compiler.arguments import ROWS, block_arguments
 from kfp_sdg.compiler.library import component_folder
 from kfp_sdg.compiler.names import task_names
 from kfp_sdg.compiler.parameters import MAX_REJECTED, TEACHER_SECRET, RunParameter, block_parameters
+from kfp_sdg.compiler.resources import TaskKind
 from kfp_sdg.errors import Problem, SpecError
 from kfp_sdg.runtime.encoding import dump_json
 from kfp_sdg.teacher.credentials import FILE_VARIABLE
@@ -72,8 +73,9 @@ class BlockChain:
 
     @property
     def parameters(self) -> tuple[RunParameter, ...]:
-        """The run form's fields that the blocks have a use for."""
-        return block_parameters(self.asking, self.rejecting)
+        """The run form's fields that the blocks and their pods have a use for."""
+        of_pods = self._library.pods.run_parameters
+        return (*block_parameters(self.asking, self.rejecting), *of_pods)
 
     def add(self, rows: Any, run: Mapping[str, Any]) -> Any:
         """Add the tasks to the pipeline that KFP is tracing.
@@ -98,7 +100,6 @@ class BlockChain:
 
     def _task(self, block: BlockSpec, rows: Any, run: Mapping[str, Any]) -> PipelineTask:
         folder = component_folder(block.type)
-        component = self._library.component_for_task(folder, self.tasks[block.name])
         asks = block in self.asking
         if asks:
             wanted = [parameter.name for parameter in self.parameters]
@@ -107,14 +108,15 @@ class BlockChain:
         arguments = block_arguments(
             block,
             self._spec,
-            component.component_spec.inputs,
+            self._library.component(folder).component_spec.inputs,
             constants=self._constants,
             run={name: run[name] for name in wanted},
         )
-        task = component(**{ROWS: rows}, **arguments)
+        kind = TaskKind.ASKING if asks else TaskKind.COLUMN
+        task = self._library.task(
+            folder, self.tasks[block.name], {ROWS: rows, **arguments}, run, kind=kind
+        )
         task.set_display_name(block.name)
-        # KFP's own default depends on the environment; the bytes must not.
-        task.set_caching_options(enable_caching=True)
         if asks:
             mount_secret(task, run[TEACHER_SECRET], SECRET_FOLDER)
             task.set_env_variable(FILE_VARIABLE, SECRET_FOLDER)

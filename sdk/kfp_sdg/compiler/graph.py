@@ -14,10 +14,8 @@ from kfp_sdg.compiler.parameters import pipeline_parameters
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from kfp_sdg.compiler.pods import PodOptions
     from kfp_sdg.spec import PipelineSpec
-
-_MANY_TASKS = 100
-"""Beyond this many tasks Argo and etcd reach their limits of size (kubeflow/pipelines#12453)."""
 
 
 def compile_pipeline(
@@ -26,6 +24,7 @@ def compile_pipeline(
     name: str | None = None,
     description: str | None = None,
     plugins: Iterable[str] = (),
+    pods: PodOptions | None = None,
 ) -> CompiledPipeline:
     """Turn a pipeline into KFP's form: a task that loads the rows, then a task per block.
 
@@ -36,6 +35,7 @@ def compile_pipeline(
         description: What the dashboard says about the pipeline; without it, its list of blocks.
         plugins: Modules that the tasks import to know custom block types. They have to be in the
             image that the tasks run in.
+        pods: How the pods of the tasks are to be.
 
     Raises:
         SpecError: The pipeline cannot be a KFP pipeline: it has no blocks, or a block's settings
@@ -45,7 +45,7 @@ def compile_pipeline(
 
     display_name = without_templates(name or spec.name)
     safe_name = pipeline_name(display_name)
-    library = ComponentLibrary()
+    library = ComponentLibrary(pods)
     chain = BlockChain(spec, library, pipeline=safe_name, plugins=tuple(plugins))
     load_task = unique_name(LOAD_TASK, {safe_name, *chain.tasks.values()})
     parameters = pipeline_parameters(chain.parameters)

@@ -9,6 +9,8 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.blocks.catalog import BUILTIN_BLOCKS
+from kfp_sdg.compiler.pods import PodOptions
+from kfp_sdg.compiler.resources import TaskKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +27,28 @@ CUSTOM = "blocks/custom"
 """The component that runs a block type which is not ours, from a plugin."""
 
 
-class ComponentLibrary:
-    """Components by their folder; each ``component.yaml`` is parsed once."""
+_KINDS = {"blocks": TaskKind.COLUMN, "datasets": TaskKind.COLUMN, "taxonomy": TaskKind.TAXONOMY}
+"""What tasks do, by the group that their component is in; a block that asks says so."""
 
-    def __init__(self) -> None:
-        """Start with nothing loaded."""
+_TRIED_ONCE = frozenset({LOAD, PREPROCESS, CHECK})
+"""Components whose tasks are not tried again. Nothing was paid for before the first two, and what
+they fail for is mostly a mistake; the third fails on purpose."""
+
+
+class ComponentLibrary:
+    """Components by their folder; each ``component.yaml`` is parsed once.
+
+    Attributes:
+        pods: How the pods of the tasks are to be.
+    """
+
+    def __init__(self, pods: PodOptions | None = None) -> None:
+        """Start with nothing loaded.
+
+        Args:
+            pods: How the pods of the tasks are to be.
+        """
+        self.pods = pods or PodOptions()
         self._components: dict[str, YamlComponent] = {}
 
     def component(self, folder: str) -> YamlComponent:
@@ -62,19 +81,37 @@ class ComponentLibrary:
         component.name = task_name
         return component
 
-    def task(self, folder: str, name: str, values: Mapping[str, Any]) -> PipelineTask:
+    def task(
+        self,
+        folder: str,
+        name: str,
+        values: Mapping[str, Any],
+        run: Mapping[str, Any] | None = None,
+        *,
+        kind: TaskKind | None = None,
+    ) -> PipelineTask:
         """Add a task to the pipeline that KFP is tracing.
 
         Args:
             folder: The component's folder under ``components``.
             name: The task's name.
             values: Channels and constants by name; the component's inputs are taken from these.
+            run: The channels of the run's parameters by name; those that the pods have a use for
+                are taken from these. None where ``values`` has them.
+            kind: What the task does, where its component's group does not tell.
         """
         inputs = self.inputs(folder)
         component = self.component_for_task(folder, name)
         task = component(**{key: value for key, value in values.items() if key in inputs})
         # KFP's own default depends on the environment; the bytes must not.
         task.set_caching_options(enable_caching=True)
+        self.pods.apply(
+            task,
+            folder,
+            kind or _KINDS[folder.partition("/")[0]],
+            values if run is None else run,
+            tried_again=folder not in _TRIED_ONCE,
+        )
         return task
 
     def inputs(self, folder: str) -> frozenset[str]:

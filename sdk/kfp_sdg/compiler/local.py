@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kfp_sdg.compiler.graph import compile_pipeline
+from kfp_sdg.compiler.pods import PodOptions
 from kfp_sdg.runtime.encoding import dump_json
 
 if TYPE_CHECKING:
@@ -119,7 +120,8 @@ def run_with_kfp(
 
     options = options or LocalRunOptions()
     check_output(output_dir)
-    compiled = compile_pipeline(spec, plugins=options.plugins)
+    # Who watches a run decides what to do about a failure; nothing is to be waited for.
+    compiled = compile_pipeline(spec, plugins=options.plugins, pods=PodOptions(retries=0))
     with tempfile.TemporaryDirectory(prefix="kfp-sdg-run-") as scratch:
         arguments = options.arguments(compiled, _address(str(rows_path)))
         runner = LocalRunner(compiled.to_yaml(), arguments, Path(scratch))

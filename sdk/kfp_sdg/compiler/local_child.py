@@ -39,6 +39,8 @@ def main() -> None:
 
     # Tasks run in this environment on purpose; no image is used, whatever the package names.
     warnings.filterwarnings("ignore", ".* non-Python base image ", RuntimeWarning)
+    # Nor is there a pod whose CPU and memory could be limited.
+    warnings.filterwarnings("ignore", "Task .* have no effect in the current local runner")
 
     from kfp import local
     from kfp.components import load_component_from_file

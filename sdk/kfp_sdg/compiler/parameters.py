@@ -9,7 +9,7 @@ answers still are in the checkpoint. A credential never is one: KFP logs paramet
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.blocks.catalog import BUILTIN_BLOCKS
 from kfp_sdg.spec.scaling import scaled_settings
@@ -29,7 +29,7 @@ class RunParameter:
 
     Attributes:
         name: The parameter's name.
-        type: ``str``, ``int`` or ``bool``.
+        type: ``str``, ``int``, ``bool``, ``list`` or ``dict``.
         description: What the form says about it.
         default: The value that the form starts with; None where the person has to give one.
             Never None for a field that may stay empty: that is ``""``, because KFP's local runner
@@ -39,7 +39,7 @@ class RunParameter:
     name: str
     type: type
     description: str
-    default: str | int | bool | None = None
+    default: str | int | bool | list[Any] | dict[str, Any] | None = None
 
 
 _ROWS = (
@@ -179,5 +179,5 @@ def block_parameters(
 
 def in_order(parameters: Iterable[RunParameter]) -> tuple[RunParameter, ...]:
     """Return each parameter once, those without a default first, as a signature needs them."""
-    once = dict.fromkeys(parameters)
-    return tuple(sorted(once, key=lambda parameter: parameter.default is not None))
+    once = {parameter.name: parameter for parameter in parameters}
+    return tuple(sorted(once.values(), key=lambda parameter: parameter.default is not None))

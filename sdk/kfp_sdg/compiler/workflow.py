@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from kfp.dsl import PipelineTask
 
+    from kfp_sdg.compiler.pods import PodOptions
     from kfp_sdg.instructlab.pipeline_set import PipelineSet
     from kfp_sdg.spec import PipelineSpec
 
@@ -77,6 +78,7 @@ def compile_workflow(
     name: str | None = None,
     description: str | None = None,
     plugins: Iterable[str] = (),
+    pods: PodOptions | None = None,
 ) -> CompiledWorkflow:
     """Turn the pipelines of a taxonomy's kinds into one KFP pipeline.
 
@@ -88,6 +90,7 @@ def compile_workflow(
         description: What the dashboard says about the pipeline; a summary of it without one.
         plugins: Modules that the tasks import to know custom block types. They have to be in the
             image that the tasks run in.
+        pods: How the pods of the tasks are to be.
 
     Raises:
         SpecError: One of the pipelines cannot be a KFP pipeline: it has no blocks, or a block's
@@ -95,14 +98,15 @@ def compile_workflow(
     """
     from kfp import dsl
 
-    library = ComponentLibrary()
+    library = ComponentLibrary(pods)
     specs = {_BRANCHES[kind]: spec for kind, spec in _known(pipelines).items()}
     if pipelines.knowledge:
         specs[_EVALUATION] = evaluation_pipeline()
     branches = {
         place: Branch(place.name, spec, library, tuple(plugins)) for place, spec in specs.items()
     }
-    parameters = workflow_parameters([p for b in branches.values() for p in b.parameters])
+    of_blocks = [p for branch in branches.values() for p in branch.parameters]
+    parameters = workflow_parameters([*of_blocks, *library.pods.run_parameters])
     constants = {
         "kinds": dump_json([kind.value for kind in _known(pipelines)]),
         "auxiliary_instructions": dump_json(
@@ -176,7 +180,7 @@ def _rows_of(
     """Return the channel of what a pipeline made of its rows; of nothing if there is none."""
     if branch is None:
         reason = f"there is no pipeline {place.name!r}"
-        empty = library.task(EMPTY, place.name, {"reason": reason})
+        empty = library.task(EMPTY, place.name, {"reason": reason}, run)
         return empty.outputs["output_rows"]
     return branch.add(first.outputs[place.rows], first.outputs[place.row_count], run)
 

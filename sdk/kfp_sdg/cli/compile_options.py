@@ -1,0 +1,242 @@
+"""Options of ``kfp-sdg compile`` about pods and images, and what they come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kfp_sdg.compiler.pods import PodOptions
+    from kfp_sdg.compiler.resources import ResourceOverride
+
+    Parsed = TypeVar("Parsed")
+
+PODS = "Pods"
+IMAGES = "Images"
+"""The parts of the command's help."""
+
+_KINDS = "KIND is asking, column or taxonomy; without it, all tasks."
+
+
+class PodField(StrEnum):
+    """A setting of pods that the run form can ask for."""
+
+    CPU_LIMIT = "cpu-limit"
+    MEMORY_LIMIT = "memory-limit"
+    TOLERATIONS = "tolerations"
+    NODE_SELECTOR = "node-selector"
+    IMAGE_PULL_SECRET = "image-pull-secret"  # noqa: S105 - the name of a setting
+
+
+def _quantity(name: str, help_text: str) -> object:
+    return typer.Option(
+        f"--{name}",
+        metavar="[KIND=]QUANTITY",
+        help=help_text,
+        rich_help_panel=PODS,
+        show_default=False,
+    )
+
+
+CpuRequestOption = Annotated[
+    list[str] | None,
+    _quantity(
+        "cpu-request",
+        f"CPU that a task is sure to get, such as 500m; 'none' sets nothing. {_KINDS} May be "
+        "repeated, as all of these.",
+    ),
+]
+CpuLimitOption = Annotated[
+    list[str] | None, _quantity("cpu-limit", "The most CPU that a task may use, such as 2.")
+]
+MemoryRequestOption = Annotated[
+    list[str] | None,
+    _quantity("memory-request", "Memory that a task is sure to get, such as 512Mi."),
+]
+MemoryLimitOption = Annotated[
+    list[str] | None,
+    _quantity("memory-limit", "The most memory that a task may use, such as asking=8Gi."),
+]
+TolerationOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY[=VALUE]:EFFECT",
+        help="A taint of nodes that the tasks may run on, such as batch=sdg:NoSchedule. May be "
+        "repeated.",
+        rich_help_panel=PODS,
+        show_default=False,
+    ),
+]
+NodeSelectorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="A label that a node has to have. May be repeated.",
+        rich_help_panel=PODS,
+        show_default=False,
+    ),
+]
+ImagePullSecretOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="A Secret to pull the images with. May be repeated.",
+        rich_help_panel=PODS,
+        show_default=False,
+    ),
+]
+PodLabelOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="A label of every pod. May be repeated.",
+        rich_help_panel=PODS,
+        show_default=False,
+    ),
+]
+PodAnnotationOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="An annotation of every pod. May be repeated.",
+        rich_help_panel=PODS,
+        show_default=False,
+    ),
+]
+RetriesOption = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=0,
+        help="How often a task that failed is tried again, half a minute later and then two. With "
+        "a checkpoint_uri it goes on where it was; without one it asks for everything again.",
+        rich_help_panel=PODS,
+    ),
+]
+AllowRootOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-root",
+        help="Run images too that run as root. By default Kubernetes refuses them.",
+        rich_help_panel=PODS,
+    ),
+]
+PodParameterOption = Annotated[
+    list[PodField] | None,
+    typer.Option(
+        "--pod-parameter",
+        metavar="SETTING",
+        help=f"Let the run form ask for one of {', '.join(PodField)}; what is given here becomes "
+        "its default. May be repeated.",
+        rich_help_panel=PODS,
+        show_default=False,
+    ),
+]
+RuntimeImageOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="IMAGE",
+        envvar="RELATED_IMAGE_KFP_SDG_RUNTIME",
+        help="The image that the tasks run in; one of your own for --plugin, or a mirror's.",
+        rich_help_panel=IMAGES,
+        show_default=False,
+    ),
+]
+TaxonomyImageOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="IMAGE",
+        envvar="RELATED_IMAGE_KFP_SDG_TAXONOMY",
+        help="The image of the task that reads taxonomies and converts documents.",
+        rich_help_panel=IMAGES,
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodTexts:
+    """The options about pods and images as they were typed; see each option's help."""
+
+    cpu_request: Sequence[str] | None
+    cpu_limit: Sequence[str] | None
+    memory_request: Sequence[str] | None
+    memory_limit: Sequence[str] | None
+    toleration: Sequence[str] | None
+    node_selector: Sequence[str] | None
+    image_pull_secret: Sequence[str] | None
+    pod_label: Sequence[str] | None
+    pod_annotation: Sequence[str] | None
+    pod_parameter: Sequence[PodField] | None
+    retries: int
+    allow_root: bool
+    runtime_image: str | None
+    taxonomy_image: str | None
+
+    def parse(self) -> PodOptions:
+        """Return what the options come to.
+
+        Raises:
+            typer.BadParameter: Kubernetes or KFP would refuse one of them.
+        """
+        from kfp_sdg.compiler.pods import PodOptions, PodParameter, Toleration
+        from kfp_sdg.compiler.quantities import (
+            annotation_value,
+            image_reference,
+            key_and_value,
+            object_name,
+        )
+
+        def annotation(text: str) -> tuple[str, str]:
+            return key_and_value(text, annotation_value)
+
+        runtime = _each("--runtime-image", [self.runtime_image or ""], image_reference)
+        taxonomy = _each("--taxonomy-image", [self.taxonomy_image or ""], image_reference)
+        try:
+            return PodOptions(
+                resources=self._resources(),
+                tolerations=_each("--toleration", self.toleration, Toleration.parse),
+                node_selector=dict(_each("--node-selector", self.node_selector, key_and_value)),
+                image_pull_secrets=_each(
+                    "--image-pull-secret", self.image_pull_secret, object_name
+                ),
+                labels=dict(_each("--pod-label", self.pod_label, key_and_value)),
+                annotations=dict(_each("--pod-annotation", self.pod_annotation, annotation)),
+                retries=self.retries,
+                run_as_non_root=not self.allow_root,
+                runtime_image=next(iter(runtime), None),
+                taxonomy_image=next(iter(taxonomy), None),
+                parameters=tuple(PodParameter(field.value) for field in self.pod_parameter or ()),
+            )
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    def _resources(self) -> tuple[ResourceOverride, ...]:
+        from kfp_sdg.compiler.resources import Resource, ResourceOverride
+
+        typed = zip(
+            Resource,
+            (self.cpu_request, self.cpu_limit, self.memory_request, self.memory_limit),
+            strict=True,
+        )
+        return tuple(
+            override
+            for resource, texts in typed
+            for override in _each(f"--{resource}", texts, partial(ResourceOverride.parse, resource))
+        )
+
+
+def _each(
+    option: str, texts: Sequence[str] | None, parse: Callable[[str], Parsed]
+) -> tuple[Parsed, ...]:
+    """Return what an option's texts mean, but for empty ones, which an environment may have."""
+    try:
+        return tuple(parse(text) for text in texts or () if text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
