@@ -58,7 +58,6 @@ def failed(action, *arguments, **settings):
         Fault(502),
         Fault(503),
         Fault(504),
-        Fault(401, "Unauthorized"),
         Fault(reset=True),
     ],
     ids=lambda fault: str(fault.status or "reset"),
@@ -164,7 +163,12 @@ def test_a_persons_credentials_that_are_refused_are_an_error_after_one_more_try(
     assert len(cluster.calls) == 2
 
 
-def test_an_answer_of_something_else_than_an_api_server_is_quoted(cluster, monkeypatch):
+def test_a_persons_credentials_that_the_login_plugin_renews_are_used(cluster):
+    cluster.fail(Fault(401, "Unauthorized"))
+    assert quick_client().get(NAME).name == NAME
+
+
+def test_an_answer_of_something_else_than_an_api_server_is_quoted(cluster):
     cluster.fail(Fault(418, "I am a teapot"))
     assert failed(quick_client().get, NAME).endswith(": I am a teapot")
 
