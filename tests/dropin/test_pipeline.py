@@ -168,10 +168,27 @@ def test_a_mock_of_a_client_is_a_client(tmp_path, mock):
     assert made["answer"][:] == ["mocked"] * 3
 
 
-def test_what_a_client_raises_is_the_reason_of_the_error(tmp_path):
-    context = PipelineContext(Calls(fails=LookupError("no such ink")), "mixtral", "m")
+def test_what_a_client_raises_is_the_reason_of_the_error_and_not_asked_again(tmp_path):
+    calls = Calls(fails=LookupError("no such ink"))
     with pytest.raises(PipelineBlockError, match="LookupError: no such ink"):
-        pipeline_of(tmp_path, context, answering()).generate(QUESTIONS)
+        pipeline_of(tmp_path, PipelineContext(calls, "mixtral", "m"), answering()).generate(
+            QUESTIONS
+        )
+    assert len(calls.asked) == len(QUESTIONS)
+
+
+def test_a_clients_broken_connection_is_asked_again(tmp_path):
+    class Wavering(Calls):
+        def create(self, **options):
+            self.fails = None if self.asked else ConnectionResetError("gone")
+            return super().create(**options)
+
+    calls = Wavering()
+    made = pipeline_of(tmp_path, PipelineContext(calls, "mixtral", "m"), answering()).generate(
+        QUESTIONS
+    )
+    assert made["answer"][:] == ["0"] * len(QUESTIONS)
+    assert len(calls.asked) == len(QUESTIONS) + 1
 
 
 # -- exceptions ---------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ _ADVICE = {
     Trouble.TIMEOUT: "it may be overloaded, or stuck: lower the concurrency, look into its log",
     Trouble.BROKEN: "it may have been restarted: look into its log",
     Trouble.TOO_LARGE: "ask for fewer choices, tokens or log-probabilities at once",
+    Trouble.CLIENT: "mend the client that was passed in",
 }
 
 
@@ -134,7 +135,7 @@ def fault_of_silence(silence: NoReply) -> Fault:
         str(silence),
         _ADVICE[trouble],
         transient=trouble in (Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.BROKEN),
-        fatal=trouble not in (Trouble.TIMEOUT, Trouble.BROKEN, Trouble.TOO_LARGE),
+        fatal=trouble in (Trouble.UNREACHABLE, Trouble.UNTRUSTED, Trouble.NO_TLS, Trouble.UNUSABLE),
         away=trouble is Trouble.UNREACHABLE,
         overload=trouble is Trouble.TIMEOUT,
         spared=trouble is Trouble.UNREACHABLE,

@@ -40,6 +40,7 @@ class Trouble(enum.Enum):
     TIMEOUT = "the server did not answer in time"
     BROKEN = "the connection broke before the answer was complete"
     TOO_LARGE = "the answer is too large"
+    CLIENT = "the client itself failed"
 
 
 class NoReply(Exception):  # noqa: N818 - an event between two modules, not an error of the API

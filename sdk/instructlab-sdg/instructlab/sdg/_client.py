@@ -92,7 +92,13 @@ async def _in_thread(call: Callable[[], Reply]) -> Reply:
         status = getattr(error, "status_code", None)
         if isinstance(status, int):
             return _json({"message": str(error)}, "error", status)
-        raise NoReply(Trouble.BROKEN, f"{type(error).__name__}: {error}") from error
+        trouble = Trouble.CLIENT if _is_a_mistake(error) else Trouble.BROKEN
+        raise NoReply(trouble, f"{type(error).__name__}: {error}") from error
+
+
+def _is_a_mistake(error: Exception) -> bool:
+    """Tell whether asking again is of no use: Python's own errors, but those of connections."""
+    return type(error).__module__ == "builtins" and not isinstance(error, OSError)
 
 
 def _reply(answer: Any, *, is_chat: bool) -> Reply:
