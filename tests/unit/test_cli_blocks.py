@@ -14,8 +14,9 @@ from kfp_sdg.spec import load_pipeline_text
 
 
 def test_every_built_in_block_is_listed_with_a_sentence(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     assert main(["blocks", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     for name in BUILTIN_BLOCKS:
