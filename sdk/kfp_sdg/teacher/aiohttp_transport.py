@@ -6,7 +6,9 @@ Chosen by measurement: 1,000 requests cost 0.15 s of CPU, against 1.3 s and more
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import os
 import socket
 import ssl
@@ -15,18 +17,21 @@ from contextvars import ContextVar
 from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
 
 from kfp_sdg.teacher.certificates import tls_context
-from kfp_sdg.teacher.transport import NoReply, Reply, Trouble, is_plain_loopback
+from kfp_sdg.teacher.credentials import objection
+from kfp_sdg.teacher.proxies import REFUSED_BY_PROXY, proxy_for, proxy_is_away
+from kfp_sdg.teacher.transport import NoReply, Reply, Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable
 
-    from kfp_sdg.teacher.credentials import ApiKey
+    from kfp_sdg.teacher.credentials import Key
+
+logger = logging.getLogger(__name__)
 
 _LARGEST_BODY = 256 << 20
 """Bytes of an answer, unpacked. An answer of 32,000 tokens with twenty log-probabilities for each
@@ -44,6 +49,12 @@ _LARGE = 1 << 20
 
 _DRIP = 2.0
 """An answer that keeps coming byte by byte may take so many times the limit of silence."""
+
+_KEY_PATIENCE = 120.0
+"""Seconds to wait for a key's successor. The kubelet brings the change of a Secret into a pod
+within about a minute (its sync period and its cache's delay)."""
+
+_KEY_POLL = 0.5
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -65,19 +76,23 @@ class AiohttpTransport:
     that ``tls_context`` finds. Redirects are not followed: they would lose the body or the key.
     """
 
-    def __init__(self, url: str, key: ApiKey, *, timeout: float, connect_timeout: float) -> None:
+    def __init__(self, url: str, key: Key, *, timeout: float, connect_timeout: float) -> None:
         """Prepare for a server; nothing is opened yet.
 
         Args:
             url: The base URL.
-            key: What is sent as the bearer.
+            key: What is sent as the bearer, as it is at that time.
             timeout: Seconds without a byte from the server after which it is given up. An answer
                 that drips in byte by byte is given up after twice as long.
             connect_timeout: Seconds for the name to be resolved and the connection to be opened.
         """
         self._url = url
+        self._key = key
+        self._sent_key = key.value
+        self._accepted_key = ""
+        self._told_of_key = ""
         self._headers = {
-            "Authorization": f"Bearer {key.value}",
+            "Authorization": f"Bearer {self._sent_key}",
             "Content-Type": "application/json",
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
@@ -104,6 +119,55 @@ class AiohttpTransport:
             self._session = None
 
     async def _ask(self, method: str, path: str, body: bytes | None) -> Reply:
+        """Send a request; once more where the server refused a key that has been replaced since.
+
+        A key that the server has taken before is about to be replaced where it is refused, and the
+        file may come later than the refusal.
+        """
+        key = self._current_key()
+        reply = await self._ask_with_this_key(method, path, body)
+        if reply.status == 401 and await self._is_renewed(key):
+            key = self._current_key()
+            reply = await self._ask_with_this_key(method, path, body)
+        if reply.status == 200 and body is not None:  # some servers list models to anybody
+            self._accepted_key = key
+        return reply
+
+    def _current_key(self) -> str:
+        """Return the key as it is now, and let requests carry it.
+
+        Raises:
+            NoReply: It has become one that may not be sent to this server.
+        """
+        value = self._key.value
+        if value != self._sent_key:
+            if (message := objection(self._key, self._url)) is not None:
+                raise NoReply(Trouble.UNUSABLE, message)
+            self._sent_key = value
+            self._headers["Authorization"] = f"Bearer {value}"
+            if self._session is not None:
+                self._session.headers["Authorization"] = self._headers["Authorization"]
+        return value
+
+    async def _is_renewed(self, refused: str) -> bool:
+        """Tell whether the key is another one than the one refused, and wait for it a while."""
+        if not self._key.changes:
+            return False
+        until = time.monotonic() + _KEY_PATIENCE
+        while not self._key.renewed(refused):
+            worked = self._key.given and refused == self._accepted_key
+            if not worked or time.monotonic() >= until:
+                return False
+            if self._told_of_key != refused:
+                self._told_of_key = refused
+                logger.warning(
+                    "teacher at %s refuses the key that it took before; waiting for another one",
+                    self._url,
+                )
+            await asyncio.sleep(_KEY_POLL)
+        return True
+
+    async def _ask_with_this_key(self, method: str, path: str, body: bytes | None) -> Reply:
         """Send a request; once more where the connection had been closed while it was idle.
 
         Servers close idle connections at any time. A request that meets this end has reached
@@ -159,7 +223,7 @@ class AiohttpTransport:
             headers=self._headers,
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
-            proxy=_proxy_for(self._url),
+            proxy=proxy_for(self._url),
         )
 
 
@@ -197,19 +261,6 @@ def _watched_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     return opened
 
 
-def _proxy_for(url: str) -> str | None:
-    """Return the environment's proxy for a URL; looked up once, not for each request."""
-    # A proxy cannot reach this machine's loopback, so its variables do not count there.
-    if is_plain_loopback(url):
-        return None
-    parts = urlsplit(url)
-    proxies: Mapping[str, str] = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(parts.hostname or ""):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
-
-
 def _diagnosis(error: Exception) -> tuple[Trouble, str]:
     """Tell what an exception of aiohttp means."""
     detail = str(error) or type(error).__name__
@@ -219,11 +270,11 @@ def _diagnosis(error: Exception) -> tuple[Trouble, str]:
         case aiohttp.ClientConnectorSSLError() | ssl.SSLError():
             return Trouble.NO_TLS, detail
         case aiohttp.ClientHttpProxyError(status=407):
-            return Trouble.UNUSABLE, "the proxy wants a user name and a password"
+            return Trouble.UNUSABLE, REFUSED_BY_PROXY
+        case aiohttp.ClientProxyConnectionError():
+            return Trouble.UNREACHABLE, proxy_is_away(error.host, error.port, _reason(error))
         case aiohttp.ClientConnectorError():
-            number = error.errno or 0
-            reason = os.strerror(number) if number > 0 else error.strerror
-            return Trouble.UNREACHABLE, f"{error.host}:{error.port}: {reason or detail}"
+            return Trouble.UNREACHABLE, f"{error.host}:{error.port}: {_reason(error)}"
         case aiohttp.ClientHttpProxyError():
             return Trouble.UNREACHABLE, f"the proxy says {error.status} {error.message}"
         case aiohttp.ConnectionTimeoutError():
@@ -235,3 +286,9 @@ def _diagnosis(error: Exception) -> tuple[Trouble, str]:
         case aiohttp.ClientError() | OSError():
             return Trouble.BROKEN, detail
     return Trouble.UNUSABLE, detail
+
+
+def _reason(error: aiohttp.ClientConnectorError) -> str:
+    number = error.errno or 0
+    reason = os.strerror(number) if number > 0 else error.strerror
+    return reason or str(error) or type(error).__name__

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kfp_sdg.teacher.adaptive import AdaptiveLimiter
 from kfp_sdg.teacher.client import OpenAITeacher
-from kfp_sdg.teacher.credentials import ApiKey, find_api_key
+from kfp_sdg.teacher.credentials import ApiKey, find_api_key, require_safe
 from kfp_sdg.teacher.options import TeacherOptions
 from kfp_sdg.teacher.outage import Patience
 from kfp_sdg.teacher.pool import TeacherPool
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import openai
 
+    from kfp_sdg.teacher.credentials import Key
     from kfp_sdg.teacher.journal import Journal
     from kfp_sdg.teacher.outage import OutageWatcher
     from kfp_sdg.teacher.transport import Transport
@@ -49,7 +50,7 @@ def connect(
         outage_watcher: Is told about once a second that a server is waited for.
 
     Raises:
-        SpecError: The API key cannot be sent.
+        SpecError: The API key cannot be sent, or not to this URL.
     """
     # Imported here: time and memory that runs without a teacher do not pay.
     from kfp_sdg.teacher.aiohttp_transport import AiohttpTransport
@@ -57,6 +58,7 @@ def connect(
     key = find_api_key(os.environ if environ is None else environ)
 
     def open_sender(url: str) -> Sender:
+        require_safe(key, url)
         transport = AiohttpTransport(
             url, key, timeout=options.timeout, connect_timeout=options.connect_timeout
         )
@@ -126,7 +128,7 @@ def connect_through(
 def _sender(
     transport: Transport,
     url: str,
-    key: ApiKey,
+    key: Key,
     options: TeacherOptions,
     watcher: OutageWatcher | None,
 ) -> Sender:

@@ -1,15 +1,26 @@
-"""The API key: where it is looked for, and how it is kept out of sight."""
+"""The API key: where it is looked for, how it is kept out of sight, and where it may not go.
+
+A key in a file may change while the process runs: a pod's own token is replaced before it expires,
+and so are the files of a mounted Secret when the Secret is changed. ``KeyFile`` follows it.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kfp_sdg.errors import Position, Problem, SpecError
+from kfp_sdg.teacher.service_account import account_of
+from kfp_sdg.teacher.transport import is_plain_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+logger = logging.getLogger(__name__)
 
 KEY_VARIABLE = "KFP_SDG_API_KEY"
 FILE_VARIABLE = "KFP_SDG_API_KEY_FILE"
@@ -22,9 +33,40 @@ _FILES_IN_A_FOLDER = ("api_token", "api_key")
 """A mounted Kubernetes Secret is a folder with a file per key; these two names are understood."""
 
 
+_LOOK_EVERY = 2.0
+"""Seconds between two looks at the file of a key. Kubernetes replaces a pod's token when a fifth of
+its life is left, which is minutes at least."""
+
+
+class Key(Protocol):
+    """An API key as senders and transports use it."""
+
+    @property
+    def value(self) -> str:
+        """The key as it is now; "EMPTY" where there is none."""
+
+    @property
+    def given(self) -> bool:
+        """Whether there is a key."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether it may become another one while the process runs."""
+
+    @property
+    def advice(self) -> str:
+        """What to do when a server refuses this key."""
+
+    def renewed(self, used: str) -> bool:
+        """Look for the key again at once; tell whether it is another one than that was used."""
+
+    def hide_in(self, text: str) -> str:
+        """Return a text in which the key is masked, for servers that repeat it in errors."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key that does not show in a representation.
+    """An API key that stays the same, and does not show in a representation.
 
     Attributes:
         value: The key itself; "EMPTY" where there is none.
@@ -39,37 +81,186 @@ class ApiKey:
         """Whether the user gave a key."""
         return self.value != _NO_KEY
 
-    def hide_in(self, text: str) -> str:
-        """Return a text in which the key is masked, for servers that repeat it in errors."""
-        return text.replace(self.value, "***") if self.given else text
+    @property
+    def changes(self) -> bool:
+        """Whether it may become another one: never."""
+        return False
 
     @property
     def advice(self) -> str:
         """What to do when a server refuses this key."""
-        where = f"set {KEY_VARIABLE}, or {FILE_VARIABLE} to a file that holds the key"
-        return f"it refused the key from {self.source}; {where}" if self.given else where
+        return _advice(self)
+
+    def renewed(self, used: str) -> bool:
+        """Tell whether the key is another one than that was used: no."""
+        return False
+
+    def hide_in(self, text: str) -> str:
+        """Return a text in which the key is masked, for servers that repeat it in errors."""
+        return text.replace(self.value, "***") if self.given else text
 
 
-def find_api_key(environ: Mapping[str, str]) -> ApiKey:
+class KeyFile:
+    """The API key that a file holds, followed when the file is replaced.
+
+    The file is looked at every few seconds at most, while keys are asked for, and at once when a
+    server has refused the key. A file that is empty, gone or broken for a moment changes nothing.
+    """
+
+    changes = True
+
+    def __init__(
+        self, place: Path, otherwise: ApiKey, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Read the key.
+
+        Args:
+            place: The file; or a folder with ``api_token`` or ``api_key`` in it.
+            otherwise: The key to use while the file holds none.
+            clock: Seconds from any moment on.
+
+        Raises:
+            SpecError: The key holds characters that no HTTP header may hold; it is not shown.
+        """
+        self._place = place
+        self._otherwise = otherwise
+        self._clock = clock
+        self._looked = clock()
+        self._seen = self._state()
+        self._key = self._read() or otherwise
+        self._past: set[str] = set()
+
+    def __repr__(self) -> str:
+        """Return where the key is, without the key."""
+        return f"KeyFile({str(self._place)!r})"
+
+    @property
+    def value(self) -> str:
+        """The key as it is now; "EMPTY" where there is none."""
+        if self._clock() - self._looked >= _LOOK_EVERY:
+            self._look()
+        return self._key.value
+
+    @property
+    def source(self) -> str:
+        """Where the key came from, for messages."""
+        return self._key.source
+
+    @property
+    def given(self) -> bool:
+        """Whether there is a key."""
+        return self._key.given
+
+    @property
+    def advice(self) -> str:
+        """What to do when a server refuses this key."""
+        return _advice(self._key)
+
+    def renewed(self, used: str) -> bool:
+        """Look into the file at once; tell whether the key is another one than that was used."""
+        self._look()
+        return self._key.value != used
+
+    def hide_in(self, text: str) -> str:
+        """Return a text in which the key is masked, and every key that it was before."""
+        for value in self._past:
+            text = text.replace(value, "***")
+        return self._key.hide_in(text)
+
+    def _look(self) -> None:
+        """Read the file again if it is not as it was."""
+        self._looked = self._clock()
+        state = self._state()
+        if state == self._seen:
+            return
+        try:
+            key = self._read()
+        except SpecError as error:
+            logger.warning("the API key stays as it was: %s", error)
+            key = None
+        self._seen = state
+        if key is not None and key != self._key:
+            if self._key.given:
+                self._past.add(self._key.value)
+            self._key = key
+
+    def _state(self) -> tuple[object, ...]:
+        """Return what changes with the files, links followed, as Kubernetes replaces a link."""
+        return tuple(map(_stamp, _candidates(self._place)))
+
+    def _read(self) -> ApiKey | None:
+        for path in _candidates(self._place):
+            if value := _content(path):
+                return _checked(value, f"{path} (named by {FILE_VARIABLE})")
+        return None
+
+
+def find_api_key(environ: Mapping[str, str]) -> ApiKey | KeyFile:
     """Look for the API key in an environment.
 
     The first of these that holds something counts: ``KFP_SDG_API_KEY``; the file that
     ``KFP_SDG_API_KEY_FILE`` names, or ``api_token`` or ``api_key`` in it if it is a folder;
     ``OPENAI_API_KEY``. A file that is not there is no error, since an optional Secret is mounted
-    as an empty folder and most servers inside a cluster want no key.
+    as an empty folder and most servers inside a cluster want no key. A file may change later.
 
     Raises:
         SpecError: The key holds characters that no HTTP header may hold; the key is not shown.
     """
     if value := environ.get(KEY_VARIABLE, "").strip():
         return _checked(value, KEY_VARIABLE)
-    if place := environ.get(FILE_VARIABLE, "").strip():
-        for path in _candidates(Path(place)):
-            if value := _content(path):
-                return _checked(value, f"{path} (named by {FILE_VARIABLE})")
-    if value := environ.get(FALLBACK_VARIABLE, "").strip():
-        return _checked(value, FALLBACK_VARIABLE)
-    return ApiKey(_NO_KEY, "nowhere")
+    fallback = environ.get(FALLBACK_VARIABLE, "").strip()
+    otherwise = _checked(fallback, FALLBACK_VARIABLE) if fallback else ApiKey(_NO_KEY, "nowhere")
+    place = environ.get(FILE_VARIABLE, "").strip()
+    return KeyFile(Path(place), otherwise) if place else otherwise
+
+
+def objection(key: Key, url: str) -> str | None:
+    """Return why a key may not be sent to a URL; None where it may.
+
+    The token of a service account lets whoever has it act as that account in the whole cluster, so
+    it goes over TLS alone. This machine itself is no network.
+
+    Args:
+        key: The key.
+        url: Where it would be sent.
+    """
+    if not url.startswith("http://") or is_plain_loopback(url):
+        return None
+    account = account_of(key.value)
+    if account is None:
+        return None
+    return (
+        f"the key is the token of the service account {account}, which is sent over https only, "
+        f"and {url} is not; give the teacher's https:// URL, or a key of the server's own"
+    )
+
+
+def require_safe(key: ApiKey | KeyFile, url: str) -> None:
+    """Raise a ``SpecError`` where a key may not be sent to a URL; see ``objection``."""
+    if (message := objection(key, url)) is not None:
+        raise SpecError(Problem(message, Position(key.source), code="api-key"))
+
+
+def _advice(key: ApiKey) -> str:
+    """Return what to do when a server refuses a key."""
+    where = f"set {KEY_VARIABLE}, or {FILE_VARIABLE} to a file that holds the key"
+    if not key.given:
+        return where
+    account = account_of(key.value)
+    if account is not None:
+        return (
+            f"it refused the token of the service account {account}, from {key.source}; that "
+            "account needs the right to get this InferenceService"
+        )
+    return f"it refused the key from {key.source}; {where}"
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def _candidates(place: Path) -> list[Path]:

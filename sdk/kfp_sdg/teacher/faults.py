@@ -13,7 +13,7 @@ from kfp_sdg.teacher.transport import NoReply, Reply, Trouble
 
 if TYPE_CHECKING:
     from kfp_sdg.teacher.answers import MalformedAnswer
-    from kfp_sdg.teacher.credentials import ApiKey
+    from kfp_sdg.teacher.credentials import Key
 
 _LONGEST_MESSAGE = 600
 _HTML_TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL | re.IGNORECASE)
@@ -70,7 +70,7 @@ class Fault:
 def fault_of(
     reply: Reply,
     request_line: str,
-    key: ApiKey,
+    key: Key,
     model: str | None = None,
     *,
     key_works: bool = False,
@@ -163,7 +163,7 @@ def read_json(body: bytes) -> Any:
         return None
 
 
-def server_message(payload: Any, body: bytes, key: ApiKey) -> str:
+def server_message(payload: Any, body: bytes, key: Key) -> str:
     """Return the words of an error answer, shortened and without the key.
 
     Servers put them into ``error`` (an object with ``message``, or a string), into ``detail``

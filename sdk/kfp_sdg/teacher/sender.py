@@ -25,7 +25,7 @@ from kfp_sdg.teacher.transport import NoReply, Reply, Transport, Trouble
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from kfp_sdg.teacher.credentials import ApiKey
+    from kfp_sdg.teacher.credentials import Key
     from kfp_sdg.teacher.limits import Ticket
     from kfp_sdg.teacher.model import Request
     from kfp_sdg.teacher.retry import RetryPolicy
@@ -98,7 +98,7 @@ class Sender:
 
     transport: Transport
     url: str
-    key: ApiKey
+    key: Key
     limiter: Limiter
     retry: RetryPolicy
     patience: Patience = field(default_factory=Patience)
