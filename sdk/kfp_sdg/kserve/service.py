@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,27 @@ PLURAL = "inferenceservices"
 
 STOP_ANNOTATION = f"{GROUP}/stop"
 """KServe takes a service down while this is "true"; the dashboard's button sets it too."""
+
+
+_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+"""Of KServe's admission webhook (``IsvcNameFmt``)."""
+
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+def why_no_name(name: str, namespace: str = "") -> str:
+    """Return why a name or a namespace cannot be one, or "".
+
+    Args:
+        name: The name of an InferenceService.
+        namespace: Its namespace; "" for none.
+    """
+    rule = "small letters, digits and '-', a letter or digit at the end"
+    if not _NAME.fullmatch(name):
+        return f"{name!r} cannot be the name of an InferenceService: {rule}, a letter first"
+    if namespace and not _NAMESPACE.fullmatch(namespace):
+        return f"{namespace!r} cannot be a namespace: {rule}, and at the beginning"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

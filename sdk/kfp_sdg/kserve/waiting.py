@@ -52,7 +52,7 @@ def wait_until_ready(
                 )
             if service.is_ready and base_url(service):
                 return service
-        news.report(_state_of(service))
+        news.report(state_of(service))
         if time.monotonic() + pause > deadline:
             raise ClusterError(_not_in_time(service, client.namespace, news.seconds))
         time.sleep(pause)
@@ -87,7 +87,7 @@ def wait_until_stopped(
         service = client.get(service.name)
     tell(
         f"{service.name}: is to be stopped, but KServe has not said for "
-        f"{client.pace.stopping:g} s that it is ({_state_of(service)})"
+        f"{client.pace.stopping:g} s that it is ({state_of(service)})"
     )
 
 
@@ -116,8 +116,12 @@ class _News:
         self._last, self._said = state, now
 
 
-def _state_of(service: InferenceService) -> str:
-    """Return one phrase about what a service waits for."""
+def state_of(service: InferenceService) -> str:
+    """Return one phrase about what a service waits for.
+
+    Args:
+        service: The service, not ready.
+    """
     if not service.conditions:
         return "KServe has not said anything about it yet"
     if service.is_stopped and not service.is_to_be_stopped:

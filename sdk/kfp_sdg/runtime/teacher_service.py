@@ -36,7 +36,7 @@ def start_teacher(
     from kfp_sdg.kserve import ServiceClient, start
 
     with plain_console():
-        name = _name(inference_service)
+        name = _name(inference_service, namespace)
         if int(timeout) <= 0 or int(lease) <= 0:
             raise ClusterError("component inputs 'timeout' and 'lease' must be seconds, above 0")
         endpoint = start(
@@ -68,7 +68,7 @@ def stop_teacher(*, inference_service: str, namespace: str = "", run_id: str = "
     from kfp_sdg.kserve import NotFoundError, ServiceClient, stop
 
     with plain_console():
-        name = _name(inference_service)
+        name = _name(inference_service, namespace)
         client = ServiceClient(namespace.strip(), tell=say)
         try:
             stop(client, name, run=run_id.strip(), tell=say)
@@ -76,7 +76,12 @@ def stop_teacher(*, inference_service: str, namespace: str = "", run_id: str = "
             say(f"{WARNING}nothing to stop: {nothing}")
 
 
-def _name(inference_service: str) -> str:
-    if not inference_service.strip():
-        raise ClusterError("component input 'inference_service' is empty: which teacher is meant?")
-    return inference_service.strip()
+def _name(inference_service: str, namespace: str) -> str:
+    """Return the service's name, after a look at both."""
+    from kfp_sdg.kserve import why_no_name
+
+    name = inference_service.strip()
+    wrong = why_no_name(name, namespace.strip())
+    if wrong:
+        raise ClusterError(f"component input {wrong}")
+    return name
