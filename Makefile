@@ -45,7 +45,7 @@ test: $(READY) ## Run every test that needs no cluster and no container engine
 lint: $(READY) ## ruff, mypy, the layers, yamllint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy sdk/kfp_sdg
+	$(BIN)/mypy sdk/kfp_sdg images/bundle
 	$(BIN)/mypy sdk/instructlab-sdg/instructlab
 	@rm -rf build/lint && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/lint .
 	PYTHONPATH=build/lint $(BIN)/lint-imports

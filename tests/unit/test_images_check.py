@@ -115,6 +115,8 @@ def test_every_document_of_a_file_is_looked_at_with_its_own_lines(tmp_path):
         "kind: Kustomization\npatches:\n  - patch: |\n      spec:\n        image: quay.io/a/b:1\n",
         "predictor: {model: {storageUri: 'oci://quay.io/a/b:1'}}",
         "model: {uri: 'oci+native://quay.io/a/b:1'}",
+        "- {op: add, path: /spec/predictor/model/storageUri, value: 'oci://quay.io/a/b:1'}",
+        "%YAML 1.2\n# a comment\n---\nimage: quay.io/a/b:1\n",
         '{"image": "quay.io/a/b:1"}',
     ],
 )
@@ -199,10 +201,12 @@ def test_the_bases_of_containerfiles_are_looked_at(tmp_path):
     text = (
         "ARG BASE_IMAGE=quay.io/a/base:1\nFROM ${BASE_IMAGE} AS build\nFROM build\n"
         "FROM --platform=linux/amd64 quay.io/a/other AS last\nFROM scratch\n"
+        "COPY --from=build /a /a\nCOPY --chmod=755 --from=quay.io/a/tool:1 /b /b\n"
     )
     assert [f.split(" is ")[0] for f in findings(tmp_path, text, "Containerfile")] == [
         "Containerfile:1:16: the image quay.io/a/base",
         "Containerfile:4:29: the image quay.io/a/other",
+        "Containerfile:7:25: the image quay.io/a/tool",
     ]
 
 

@@ -21,11 +21,15 @@ _MAX_NODES = 1_000_000
 
 _MAX_DEPTH = 200
 
+_PREAMBLE = re.compile(r"(?:[ \t]*(?:[%#].*)?\n)*")
+"""What may stand before the first document: directives and comments."""
+
 _DOCUMENT = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 """Where a YAML document begins: by YAML's grammar no other text may have this at a line's start."""
 
 _CONTAINERFILE = re.compile(r"(Containerfile|Dockerfile)(\..+)?|.+\.(Containerfile|Dockerfile)")
 _FROM = re.compile(r"\s*FROM\s+(?:--\S+\s+)*(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?", re.I)
+_COPY = re.compile(r"\s*COPY\s+(?:--\S+\s+)*?--from=(?P<image>\S+/\S+)", re.I)
 _ARGUMENT = re.compile(r"\s*ARG\s+\w*IMAGE\w*=[\"']?(?P<image>[^\s\"']+)", re.I)
 
 _MODEL_SCHEMES = ("oci://", "oci+native://", "oci+fetch://")
@@ -88,7 +92,7 @@ def find_images(text: str, file: str) -> Iterator[NamedImage]:
 def _in_containerfile(text: str, file: str) -> Iterator[NamedImage]:
     stages = {"scratch"}
     for number, line in enumerate(text.split("\n"), start=1):
-        found = _FROM.match(line) or _ARGUMENT.match(line)
+        found = _FROM.match(line) or _ARGUMENT.match(line) or _COPY.match(line)
         if found is None:
             continue
         image = found["image"]
@@ -99,7 +103,9 @@ def _in_containerfile(text: str, file: str) -> Iterator[NamedImage]:
 
 
 def _in_yaml(text: str, file: str, first_line: int = 0) -> Iterator[NamedImage]:
-    starts = [0, *(found.start() for found in _DOCUMENT.finditer(text))]
+    starts = [found.start() for found in _DOCUMENT.finditer(text)]
+    if not starts or not _PREAMBLE.fullmatch(text[: starts[0]]):
+        starts.insert(0, 0)
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         part = _DOCUMENT.sub("   ", text[start:end])
         lines = first_line + text.count("\n", 0, start)
@@ -146,9 +152,8 @@ class _Finder:
             yield self._named(value)
         elif key == "image":
             yield from self._named_under("reference", value)  # a volume that is an image
-        elif key in ("storageUri", "uri") and text.startswith(_MODEL_SCHEMES):
-            name = text.partition("://")[2]
-            yield NamedImage(name, self._at(value), Naming.MODEL)
+        elif key in ("storageUri", "uri"):
+            yield from self._model(value)
         elif key == "images" and self.kustomization:
             for entry in _items(value):
                 yield from self._in_replacement(_entries(entry))
@@ -161,10 +166,14 @@ class _Finder:
     def _in_pair(self, entries: Entries) -> Iterator[NamedImage]:
         """Find an image that the other entries of a mapping make known as one."""
         value = entries.get("value")
-        path, name = _text(entries.get("path")), _text(entries.get("name"))
-        patched = "op" in entries and path.endswith("/image")
-        if value is not None and _text(value) and (patched or name.startswith("RELATED_IMAGE_")):
+        if value is None:
+            return
+        path = _text(entries.get("path")) if "op" in entries else ""
+        related = _text(entries.get("name")).startswith("RELATED_IMAGE_")
+        if _text(value) and (related or path.endswith("/image")):
             yield self._named(value)
+        elif path.endswith(("/storageUri", "/uri")):
+            yield from self._model(value)
 
     def _in_replacement(self, entries: Entries) -> Iterator[NamedImage]:
         """Find what an entry of kustomize's ``images`` makes of a name."""
@@ -187,6 +196,11 @@ class _Finder:
         line = node.start_mark.line + 1
         for found in _in_yaml(_text(node), self.file, line):
             yield replace(found, where=Position(self.file, found.where.line))
+
+    def _model(self, node: yaml.Node) -> Iterator[NamedImage]:
+        text = _text(node)
+        if text.startswith(_MODEL_SCHEMES):
+            yield NamedImage(text.partition("://")[2], self._at(node), Naming.MODEL)
 
     def _named_under(self, key: str, node: yaml.Node) -> Iterator[NamedImage]:
         named = _entries(node).get(key)
