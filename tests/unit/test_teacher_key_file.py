@@ -144,6 +144,14 @@ def test_a_refused_account_is_told_which_right_it_needs(tmp_path, stub_teacher):
         assert "right to get this InferenceService" in told
 
 
+def test_a_secret_without_a_key_is_named_with_what_belongs_into_it(tmp_path, stub_teacher):
+    stub_teacher.api_key = "wanted"
+    with connected(stub_teacher.url, environ={"KFP_SDG_API_KEY_FILE": str(tmp_path)}) as pool:
+        told = str(failure(pool))
+    assert f"{tmp_path}, named by KFP_SDG_API_KEY_FILE, holds none" in told
+    assert "teacher_secret names, with the key under api_token" in told
+
+
 def test_a_refusal_reads_the_file_at_once_and_costs_no_try(tmp_path):
     file = tmp_path / "token"
     file.write_text("old")

@@ -154,7 +154,12 @@ class KeyFile:
     @property
     def advice(self) -> str:
         """What to do when a server refuses this key."""
-        return _advice(self._key)
+        if self._key.given:
+            return _advice(self._key)
+        return (
+            f"{self._place}, named by {FILE_VARIABLE}, holds none; in a compiled pipeline that is "
+            "the Secret which the parameter teacher_secret names, with the key under api_token"
+        )
 
     def renewed(self, used: str) -> bool:
         """Look into the file at once; tell whether the key is another one than that was used."""
