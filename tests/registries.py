@@ -9,6 +9,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,10 @@ from certificates import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+_CONTAINERS = os.environ.get("KFP_SDG_CONTAINERS", Path(__file__).parents[1] / "build/containers")
+_FETCHED = Path(_CONTAINERS, "bin", "docker-registry")
+"""Where images/podman/bootstrap.sh puts the program."""
 
 _CONFIGURATION = """\
 version: 0.1
@@ -51,16 +55,16 @@ class Registry:
 @contextmanager
 def registry(folder: Path) -> Iterator[Registry]:
     """Run Debian's docker-registry for the time of a test; skip where it or skopeo is missing."""
-    for program in ("docker-registry", "skopeo"):
-        if shutil.which(program) is None:
-            pytest.skip(f"needs {program}")
+    program = shutil.which("docker-registry") or shutil.which(_FETCHED)
+    if program is None or shutil.which("skopeo") is None:
+        pytest.skip("needs docker-registry and skopeo; images/podman/bootstrap.sh gets them")
     certificate, _ = self_signed(folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     name = f"127.0.0.1:{port}"
     (folder / "registry.yml").write_text(_CONFIGURATION.format(folder=folder, name=name))
-    command = ["docker-registry", "serve", str(folder / "registry.yml")]
+    command = [program, "serve", str(folder / "registry.yml")]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             _wait_for(port, server)

@@ -25,6 +25,7 @@ install_packages() {
   command -v podman >/dev/null || missing+=(podman)
   command -v runc >/dev/null || missing+=(runc)
   command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
+  command -v skopeo >/dev/null || missing+=(skopeo)
   [ ${#missing[@]} -eq 0 ] && return
   command -v apt-get >/dev/null || cannot "${missing[*]} is not installed, and there is no apt-get"
   tell "installing ${missing[*]}"
@@ -32,6 +33,18 @@ install_packages() {
   { DEBIAN_FRONTEND=noninteractive "${apt[@]}" update \
       && DEBIAN_FRONTEND=noninteractive "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } \
     >"$log" 2>&1 || { tail -n 5 "$log" >&2; cannot "apt-get could not install ${missing[*]} ($log)"; }
+}
+
+# A registry, for the tests of mirroring. Its program alone, since the package would start a service; where
+# it cannot be had those tests are skipped.
+fetch_registry() {
+  if command -v docker-registry >/dev/null || [ -x "$folder/bin/docker-registry" ]; then return; fi
+  local log="$folder/registry.log" unpacked="$folder/tmp/registry"
+  rm -rf "$unpacked" && mkdir -p "$unpacked" "$folder/bin"
+  { cd "$unpacked" && apt-get -qq download docker-registry && dpkg-deb -x docker-registry_*.deb . \
+      && mv usr/bin/docker-registry "$folder/bin/"; } >"$log" 2>&1 \
+    || tell "no registry for the tests of mirroring ($log)"
+  cd "$root" && rm -rf "$unpacked"
 }
 
 # The ulimits and runc are cures for machines without CAP_SYS_RESOURCE and with mixed cgroups: podman
@@ -117,4 +130,5 @@ install_packages
 write_configuration
 make_base_image
 check_run
+fetch_registry
 tell "podman works, with $base_image ($folder)"
