@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kfp_sdg.teacher.journal import Journal
 
 _OTHER_RUNNER = (
-    "{place} has the answers of a run with --runner {runner}; go on with that runner, or begin "
+    "{place} has the answers of a run with --runner {runner}; go on with such a runner, or begin "
     "anew with another --checkpoint"
 )
 
@@ -84,7 +84,7 @@ def opened(checkpoint: Checkpoint | None, tell: Callable[[str], None]) -> Iterat
     from kfp_sdg.teacher.journal import open_journal
 
     if _of_tasks(checkpoint):
-        raise _mistake(_OTHER_RUNNER.format(place=checkpoint.place, runner="kfp"))
+        raise _mistake(_OTHER_RUNNER.format(place=checkpoint.place, runner="kfp or container"))
     try:
         journal = open_journal(checkpoint.place)
     except StorageError as error:

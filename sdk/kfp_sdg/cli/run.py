@@ -18,6 +18,7 @@ from kfp_sdg.cli.pipeline_file import PipelineSource
 from kfp_sdg.cli.run_options import (
     CheckpointOption,
     ConstrainOption,
+    ContainerToolOption,
     LogFormat,
     LogFormatOption,
     MaxConcurrencyOption,
@@ -37,6 +38,7 @@ from kfp_sdg.cli.teachers import DEFAULT_TIMEOUT, choose_teacher
 
 if TYPE_CHECKING:
     from kfp_sdg.cli.runners import RunOrder
+    from kfp_sdg.compiler.containers import ContainerTool
 
 
 class Runner(StrEnum):
@@ -44,6 +46,7 @@ class Runner(StrEnum):
 
     ENGINE = "engine"
     KFP = "kfp"
+    CONTAINER = "container"
 
 
 def run_command(
@@ -73,9 +76,13 @@ def run_command(
     runner: Annotated[
         Runner,
         typer.Option(
-            help="engine: in this process. kfp: compiled, each block a task of KFP's local runner."
+            help="engine: in this process. kfp: compiled, each block a task of KFP's local runner. "
+            "container: as kfp, and each task in a container of the image that the compiled "
+            "pipeline names, under OpenShift's rules: a user without a name or a capability, a "
+            "read-only root, no network but the teacher."
         ),
     ] = Runner.ENGINE,
+    container_tool: ContainerToolOption = None,
     teacher_url: TeacherUrlOption = None,
     teacher: TeacherOption = None,
     teacher_endpoint: TeacherEndpointOption = None,
@@ -100,6 +107,10 @@ def run_command(
     Leaves DIR/dataset with the rows and DIR/rejected/BLOCK with the rows that a block could not
     use, each with its reason. A run that fails or is stopped leaves what was finished in
     DIR/partial and all answers in DIR/checkpoint; the same command goes on from there.
+
+    --runner container uses images that are on this machine; `make images` in a checkout builds
+    them. Further options for every task's container come from KFP_SDG_CONTAINER_OPTIONS, such as
+    "--memory=2g". Only the task that loads rows from a URL has this machine's network.
 
     Example: `kfp-sdg run examples/demo --input rows.jsonl --output out --teacher embedded`
     """
@@ -131,8 +142,28 @@ def run_command(
         output=output,
         asking=asking,
         plugins=tuple(plugin or ()),
+        containers=_containers(runner, container_tool),
     )
     _carry_out(order, runner, log_format)
+
+
+def _containers(runner: Runner, tool: str | None) -> ContainerTool | None:
+    """Return what runs containers, where they are wanted.
+
+    Raises:
+        typer.BadParameter: A tool is named and containers are not wanted.
+        SpecError: There is no such tool.
+    """
+    if runner is Runner.CONTAINER:
+        from kfp_sdg.compiler.containers import find_tool
+
+        return find_tool(tool)
+    if tool is not None:
+        raise typer.BadParameter(
+            f"--runner {runner} has no containers; add --runner container",
+            param_hint="--container-tool",
+        )
+    return None
 
 
 def _carry_out(order: RunOrder, runner: Runner, log_format: LogFormat | None) -> None:

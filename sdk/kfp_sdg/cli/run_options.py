@@ -157,6 +157,15 @@ TeacherTimeoutOption = Annotated[
         rich_help_panel=FAILURES,
     ),
 ]
+ContainerToolOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROGRAM",
+        help="What --runner container runs containers with: a name or path of podman or docker. "
+        "Not given: what KFP_SDG_CONTAINER_TOOL names, else podman, else docker.",
+        show_default=False,
+    ),
+]
 LogFormatOption = Annotated[
     LogFormat | None,
     typer.Option(

@@ -1,4 +1,4 @@
-"""The two ways to run a pipeline from the command line, told apart by nobody above."""
+"""The ways to run a pipeline from the command line, told apart by nobody above."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from kfp_sdg.cli.asking import AskingOrder
     from kfp_sdg.cli.progress import Watcher
+    from kfp_sdg.compiler.containers import ContainerTool
     from kfp_sdg.spec import PipelineSpec
     from kfp_sdg.storage import HistoryEntry
 
@@ -39,6 +40,7 @@ class RunOrder:
         output: The folder for the results.
         asking: Whom to ask and how.
         plugins: Modules that register custom blocks and prompts.
+        containers: What runs each task in a container, where there are tasks; None: processes.
     """
 
     spec: PipelineSpec
@@ -46,6 +48,7 @@ class RunOrder:
     output: Path
     asking: AskingOrder
     plugins: tuple[str, ...]
+    containers: ContainerTool | None = None
 
 
 def run_here(order: RunOrder, watcher: Watcher, tell: Callable[[str], None]) -> RunResult:
@@ -101,6 +104,7 @@ def run_on_kfp(order: RunOrder, watcher: Watcher, tell: Callable[[str], None]) -
             max_rejected=context.max_rejected,
             constrain=context.constrain,
             plugins=order.plugins,
+            containers=order.containers,
         )
         return run_with_kfp(order.spec, order.input, order.output, options, watcher)
 

@@ -1,11 +1,12 @@
 """Run a compiled pipeline on this machine, through KFP's local runner.
 
-Every task is a process, as every task is a pod on a cluster, and the rows travel between them as
-artifacts. The result is the same as the engine's.
+Every task is a process, or a container under the rules of a cluster, as every task is a pod there,
+and the rows travel between them as artifacts. The result is the same as the engine's.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from kfp_sdg.runtime.encoding import dump_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kfp_sdg.compiler.containers import ContainerTool
+    from kfp_sdg.compiler.containers.setup import ContainerRun
     from kfp_sdg.compiler.package import CompiledPipeline
     from kfp_sdg.engine import Observer, RunResult
     from kfp_sdg.spec import PipelineSpec
@@ -43,6 +46,9 @@ class LocalRunOptions:
         max_rejected: How many rows a block may reject before its task fails.
         constrain: Send a grammar with each request.
         plugins: Modules that the tasks import to know custom block types.
+        containers: What runs each task in a container of the image that the compiled pipeline
+            names; None for processes. A task in a container reaches its teachers and nothing else.
+            Only the task that loads rows from a URL has the network of this machine.
     """
 
     teacher_url: str | None = None
@@ -58,6 +64,13 @@ class LocalRunOptions:
     max_rejected: str = "5%"
     constrain: bool = False
     plugins: tuple[str, ...] = ()
+    containers: ContainerTool | None = None
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """The base URLs of all teachers."""
+        first = () if self.teacher_url is None else (self.teacher_url,)
+        return tuple(dict.fromkeys((*first, *self.teacher_endpoints.values())))
 
     def arguments(self, compiled: CompiledPipeline, input_uri: str) -> dict[str, str | int | bool]:
         """Return the arguments for a compiled pipeline, only those that it has parameters for.
@@ -68,7 +81,7 @@ class LocalRunOptions:
         """
         values = {
             "input_uri": input_uri,
-            "teacher_url": self.teacher_url or next(iter(self.teacher_endpoints.values()), ""),
+            "teacher_url": next(iter(self.teachers), ""),
             "model_id": self.model_id or "",
             "model_family": self.model_family or "",
             "teacher_endpoints": dump_json(dict(self.teacher_endpoints)),
@@ -112,6 +125,7 @@ def run_with_kfp(
         BlockError: A task failed, or its output is missing although KFP says that it succeeded.
         TeacherError: A task could not use the teacher.
         StorageError: The rows cannot be read, or the results cannot be written.
+        ClusterError: An image is not on this machine, or what runs containers does not work.
     """
     from kfp_sdg.compiler.local_process import LocalRunner
     from kfp_sdg.compiler.local_tasks import TaskFolders
@@ -123,8 +137,10 @@ def run_with_kfp(
     # Who watches a run decides what to do about a failure; nothing is to be waited for.
     compiled = compile_pipeline(spec, plugins=options.plugins, pods=PodOptions(retries=0))
     with tempfile.TemporaryDirectory(prefix="kfp-sdg-run-") as scratch:
-        arguments = options.arguments(compiled, _address(str(rows_path)))
-        runner = LocalRunner(compiled.to_yaml(), arguments, Path(scratch))
+        rows = _address(str(rows_path))
+        containers = _prepared(options, compiled, rows, Path(scratch))
+        arguments = options.arguments(compiled, rows)
+        runner = LocalRunner(compiled.to_yaml(), arguments, Path(scratch), containers)
         folders = TaskFolders(compiled, runner.pipeline_root)
         watch = Watch(spec, compiled, folders, observer or Observer())
         try:
@@ -137,8 +153,27 @@ def run_with_kfp(
         return result
 
 
+def _prepared(
+    options: LocalRunOptions, compiled: CompiledPipeline, rows: str, scratch: Path
+) -> ContainerRun | None:
+    """Make ready what tasks in containers need, where they are to be in containers."""
+    if options.containers is None:
+        return None
+    from kfp_sdg.compiler.containers.setup import prepare_run
+
+    return prepare_run(
+        options.containers,
+        scratch,
+        images=compiled.images,
+        teachers=options.teachers,
+        rows=rows,
+        checkpoint=None if options.checkpoint is None else _address(options.checkpoint),
+        plugins=options.plugins,
+    )
+
+
 def _address(place: str) -> str:
     """Return a place as a task finds it, wherever it runs on this machine: a URL or a full path."""
     from kfp_sdg.storage import places
 
-    return place if places.is_url(place) else str(Path(place).absolute())
+    return place if places.is_url(place) else os.path.abspath(place)

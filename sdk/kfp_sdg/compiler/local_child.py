@@ -2,11 +2,13 @@
 
 The runner prints a lot, replaces the root logger's handlers and ``print`` itself; in a process of
 its own it may. The first line of standard input has what to run as JSON: ``scratch`` (the run's
-folder), ``package``, ``pipeline_root``, ``workspace_root`` and ``arguments``. The parent keeps its
-end of that pipe open: when the pipe ends, the parent is gone, even if it was killed, and this
-process takes its group with it, so that no task goes on paying for answers that nobody reads.
+folder), ``package``, ``pipeline_root``, ``workspace_root``, ``arguments`` and ``containers``, which
+is null where tasks are processes. The parent keeps its end of that pipe open: when the pipe ends,
+the parent is gone, even if it was killed, and this process takes its group and its containers with
+it, so that no task goes on paying for answers that nobody reads.
 
 Signals that end the run are for the task at work, which takes in the answers that are on their way.
+They reach a process with this one, since it is of the same group; a container has to be told.
 This process ends when the task has, as after any task that failed.
 """
 
@@ -19,10 +21,13 @@ import signal
 import sys
 import threading
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import FrameType
+
+    from kfp_sdg.compiler.containers.tasks import ContainerTasks
 
 
 def main() -> None:
@@ -32,10 +37,18 @@ def main() -> None:
     # Tasks inherit standard input; it must not be the pipe, which one of them could read from.
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, sys.stdin.fileno())
-    threading.Thread(target=_end_with_parent, args=(pipe, request["scratch"]), daemon=True).start()
+    tasks = _containers(request["containers"])
+    ending = threading.Thread(
+        target=_end_with_parent, args=(pipe, request["scratch"], tasks), daemon=True
+    )
+    ending.start()
+
+    def leave_to_task(number: int, frame: FrameType | None) -> None:
+        if not (tasks.signal(number) if tasks else _has_child()):
+            raise SystemExit(128 + number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave_to_task)
+        signal.signal(number, leave_to_task)
 
     # Tasks run in this environment on purpose; no image is used, whatever the package names.
     warnings.filterwarnings("ignore", ".* non-Python base image ", RuntimeWarning)
@@ -48,6 +61,10 @@ def main() -> None:
     from kfp_sdg.compiler.local_repair import repair_local_runner
 
     repair_local_runner()
+    if tasks:
+        from kfp.local import subprocess_task_handler
+
+        subprocess_task_handler.SubprocessTaskHandler = tasks.handler
     local.init(
         runner=local.SubprocessRunner(use_venv=False),
         pipeline_root=request["pipeline_root"],
@@ -56,17 +73,31 @@ def main() -> None:
     load_component_from_file(request["package"])(**request["arguments"])
 
 
-def _leave_to_task(number: int, frame: FrameType | None) -> None:
-    """Do nothing about a signal while a task is at work; else end."""
+def _containers(run: Mapping[str, Any] | None) -> ContainerTasks | None:
+    """Return what runs tasks in containers, where they are to be in containers."""
+    if run is None:
+        return None
+    from kfp_sdg.compiler.containers.setup import ContainerRun
+    from kfp_sdg.compiler.containers.tasks import ContainerTasks
+
+    os.umask(0o002)  # tasks are of this group
+    return ContainerTasks(ContainerRun.from_json(run))
+
+
+def _has_child() -> bool:
+    """Tell whether a task is at work in a process."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
-        raise SystemExit(128 + number) from None
+        return False
+    return True
 
 
-def _end_with_parent(pipe: int, scratch: str) -> None:
-    """Wait for the end of the parent, then remove the run's folder and end the whole group."""
+def _end_with_parent(pipe: int, scratch: str, tasks: ContainerTasks | None) -> None:
+    """Wait for the end of the parent, then remove what the run has, and end the whole group."""
     os.read(pipe, 1)
+    if tasks:
+        tasks.remove()
     shutil.rmtree(scratch, ignore_errors=True)
     os.killpg(os.getpgrp(), signal.SIGKILL)
 

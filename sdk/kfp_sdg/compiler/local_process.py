@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from kfp_sdg.compiler.containers.setup import ContainerRun
+
 logger = logging.getLogger(__name__)
 
 _SECONDS_TO_STOP = 5.0
@@ -27,28 +29,37 @@ _SECONDS_TO_END_IN_ORDER = 30.0
 
 
 class LocalRunner:
-    """A run of a compiled pipeline; a context manager that leaves no process behind.
+    """A run of a compiled pipeline; a context manager that leaves no process or container behind.
 
     Attributes:
         pipeline_root: The folder that the tasks' artifacts are kept in.
     """
 
-    def __init__(self, package: str, arguments: Mapping[str, Any], scratch: Path) -> None:
+    def __init__(
+        self,
+        package: str,
+        arguments: Mapping[str, Any],
+        scratch: Path,
+        containers: ContainerRun | None = None,
+    ) -> None:
         """Prepare a run.
 
         Args:
             package: The compiled pipeline as YAML.
             arguments: The values of the pipeline's parameters.
-            scratch: An empty folder for everything that the run writes.
+            scratch: A folder for everything that the run writes.
+            containers: The tasks' containers; None where tasks are processes.
         """
         self.pipeline_root = scratch / "artifacts"
         self._scratch = scratch
+        self._containers = containers
         self._request = {
             "scratch": str(scratch),
             "package": str(scratch / "pipeline.yaml"),
             "pipeline_root": str(self.pipeline_root),
             "workspace_root": str(scratch / "workspace"),
             "arguments": dict(arguments),
+            "containers": containers and containers.to_json(),
         }
         (scratch / "pipeline.yaml").write_text(package, encoding="utf-8")
         (scratch / "tmp").mkdir()
@@ -75,6 +86,13 @@ class LocalRunner:
         trace: TracebackType | None,
     ) -> None:
         """Stop the runner and its tasks, if they still work; after a SIGTERM in order."""
+        try:
+            self._end(error)
+        finally:
+            if self._containers:
+                self._containers.tool.remove_run(self._containers.name)
+
+    def _end(self, error: BaseException | None) -> None:
         if self._process.poll() is None:
             if isinstance(error, Terminated):
                 logger.warning(

@@ -68,6 +68,13 @@ class CompiledGraph:
         """
         return f"{self.name}-{hashlib.sha256(self._package.encode()).hexdigest()[:10]}"
 
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The images that its tasks run in, each once."""
+        executors = self.graph.pipeline_spec.deployment_spec["executors"].values()
+        named = (executor["container"]["image"] for executor in executors)
+        return tuple(dict.fromkeys(named))
+
     @cached_property
     def _package(self) -> str:
         return self._written()
