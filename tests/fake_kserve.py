@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 STOP = "serving.kserve.io/stop"
+OVERDUE = (
+    "ProgressDeadlineExceeded",
+    'ReplicaSet "teacher-1" has timed out progressing.',
+)
 UNAVAILABLE = ("MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
 
 
@@ -110,6 +114,7 @@ class Controller:
 
     Attributes:
         loading: Looks at a service whose weights are loaded.
+        overdue: The loading takes longer than the Deployment's 600 seconds.
         lag: Looks that pass before a change of the stop annotation is noticed.
         never_ready: The service stays where it loads.
         failure: ``lastFailureInfo`` of a model that cannot be loaded.
@@ -118,6 +123,7 @@ class Controller:
     """
 
     loading: int = 1
+    overdue: bool = False
     lag: int = 0
     never_ready: bool = False
     failure: Mapping[str, Any] | None = None
@@ -149,7 +155,7 @@ class Controller:
             self.step(service)
 
     def _coming_up(self, service: Mapping[str, Any]) -> list[dict[str, Any]]:
-        waiting = ("False", *UNAVAILABLE)
+        waiting = ("False", *(OVERDUE if self.overdue else UNAVAILABLE))
         steps = [running_status(service, ("False",), "Pending", address=self.address)]
         loading = running_status(service, waiting, "Loading", address=self.address)
         steps += [deepcopy(loading) for _ in range(self.loading)]

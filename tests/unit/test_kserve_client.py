@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from certificates import self_signed
+from connect_proxy import ConnectProxy
 from fake_kserve import STOP, inference_service
 from fake_kubernetes import FakeKubernetes
 from fake_kubernetes_calls import Call, Fault
@@ -285,6 +286,23 @@ def test_a_pod_without_a_mounted_token_falls_back_to_a_kubeconfig(pod, tmp_path,
     client = quick_client(service_account=account)
     assert (client.namespace, client.in_cluster) == ("sdg", False)
     assert client.get(NAME).name == NAME
+
+
+@pytest.mark.parametrize("login", [None, "jo:p@ss/word"])
+def test_a_workstation_goes_through_its_proxy_and_not_where_it_is_told_not_to(
+    pod, tmp_path, monkeypatch, login
+):
+    cluster, _ = pod
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig(tmp_path)))
+    with ConnectProxy(cluster.port, login=login) as proxy:
+        quoted = proxy.url if login is None else f"http://jo:p%40ss%2Fword@{proxy.address}"
+        monkeypatch.setenv("HTTPS_PROXY", quoted)
+        assert quick_client().get(NAME).name == NAME
+        assert proxy.targets == [f"127.0.0.1:{cluster.port}"]
+        monkeypatch.setenv("NO_PROXY", "10.0.0.0/8,127.0.0.0/8")
+        assert quick_client().get(NAME).name == NAME
+        assert len(proxy.targets) == 1
 
 
 def test_without_anything_it_is_said_where_a_cluster_was_looked_for(tmp_path, monkeypatch):

@@ -98,6 +98,12 @@ def test_a_deployments_generation_is_not_taken_for_the_services(cluster, client,
     assert service["status"]["observedGeneration"] == 1
 
 
+def test_a_load_that_takes_longer_than_a_deployment_may_is_no_failure(cluster, client, said):
+    cluster.controller.overdue = True  # after 10 minutes, which large models need for their weights
+    assert start(client, "teacher", tell=said).url == URL
+    assert any("ProgressDeadlineExceeded" in line for line in said)
+
+
 def test_ready_without_an_address_is_waited_for(cluster, client, said):
     cluster.controller.late_address = True
     assert start(client, "teacher", tell=said).url == URL

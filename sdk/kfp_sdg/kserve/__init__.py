@@ -5,13 +5,12 @@ one: get and patch. It never asks the teacher anything.
 """
 
 from kfp_sdg.kserve.client import NotFoundError, ServiceClient
-from kfp_sdg.kserve.lifecycle import DAY, Endpoint, keep, release, start, stop
+from kfp_sdg.kserve.lifecycle import Endpoint, keep, release, start, stop
 from kfp_sdg.kserve.pace import Pace
 from kfp_sdg.kserve.report import Report, report
 from kfp_sdg.kserve.service import why_no_name
 
 __all__ = [
-    "DAY",
     "Endpoint",
     "NotFoundError",
     "Pace",

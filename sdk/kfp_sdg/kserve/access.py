@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies
 
 from kfp_sdg.errors import ClusterError
 
@@ -90,4 +92,17 @@ def _from_kubeconfig(configuration: Configuration, not_in_cluster: str) -> str:
     except Exception as error:  # whatever a broken file, a login plugin or YAML raises
         why = " ".join(str(error).split())
         raise ClusterError(f"the kubeconfig {files} cannot be used: {why}") from error
+    _use_proxy(configuration)
     return str(current["context"].get("namespace") or "default")
+
+
+def _use_proxy(configuration: Configuration) -> None:
+    """Go by the environment's proxy, as kubectl does; the client knows of none by itself."""
+    from urllib3 import make_headers
+
+    proxies, api = getproxies(), urlsplit(configuration.host)
+    proxy = proxies.get(api.scheme) or proxies.get("all")
+    configuration.proxy, configuration.no_proxy = proxy, proxies.get("no")
+    login = urlsplit(proxy or "").netloc.rpartition("@")[0]
+    if login:
+        configuration.proxy_headers = make_headers(proxy_basic_auth=unquote(login))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Decide = Callable[[InferenceService, Uses], "Decision"]
 
-DAY = 86_400
+_DAY = 86_400
 """Seconds for which a run that never crosses itself out is taken to use its teacher."""
 
 _MOST_CONFLICTS = 20
@@ -81,7 +81,7 @@ def start(
     name: str,
     *,
     run: str = "",
-    lease: float = DAY,
+    lease: float = _DAY,
     timeout: float = 3600,
     tell: Callable[[str], None],
 ) -> Endpoint:

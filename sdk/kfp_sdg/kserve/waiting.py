@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kfp_sdg.errors import ClusterError
 from kfp_sdg.kserve.endpoint import base_url
+from kfp_sdg.kserve.service import STOP_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,7 +145,8 @@ def _fail_if_taken_away(service: InferenceService, namespace: str) -> None:
         what = "deleted" if service.is_being_deleted else "stopped"
         raise ClusterError(
             f"InferenceService {service.name!r} in namespace {namespace!r} was {what} by somebody "
-            "else while it was being started"
+            "else while it was being started. If Argo CD keeps it, let it ignore the annotation "
+            f"{STOP_ANNOTATION}"
         )
 
 
