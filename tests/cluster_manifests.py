@@ -34,9 +34,9 @@ def named(objects: Iterable[dict[str, Any]], kind: str) -> dict[str, dict[str, A
     return {o["metadata"]["name"]: o for o in objects if o["kind"] == kind}
 
 
-def kustomizations() -> list[Path]:
-    """Return every folder of manifests that can be applied as it is; no Component can."""
-    folders = [file.parent for file in sorted(MANIFESTS.rglob("kustomization.yaml"))]
+def kustomizations(root: Path = MANIFESTS) -> list[Path]:
+    """Return every folder below another that can be applied as it is; no Component can."""
+    folders = [file.parent for file in sorted(root.rglob("kustomization.yaml"))]
     return [folder for folder in folders if _kind(folder) == "Kustomization"]
 
 

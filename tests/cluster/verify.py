@@ -145,8 +145,13 @@ def in_namespace(
             yield manifest
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a verdict on every object; return 1 where one is refused or none is accepted."""
+def main(arguments: Sequence[str] | None = None, root: Path = MANIFESTS) -> int:
+    """Print a verdict on every object; return 1 where one is refused or none is accepted.
+
+    Args:
+        arguments: The command line's; None for this process's.
+        root: The folder whose kustomizations are verified.
+    """
     parser = argparse.ArgumentParser(prog="make verify-cluster")
     parser.add_argument("--kubeconfig", type=lambda text: Path(text) if text else None)
     parser.add_argument("--namespace", type=lambda text: text or None)
@@ -158,13 +163,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Unreachable, KubectlUnavailable) as error:
         print(f"verify-cluster: {error}", file=sys.stderr)
         return 1
-    folders = [f for f in kustomizations() if given.only in str(f.relative_to(MANIFESTS))]
+    folders = [f for f in kustomizations(root) if given.only in str(f.relative_to(root))]
     if not folders:
         print(f"verify-cluster: no folder has {given.only!r} in its path", file=sys.stderr)
         return 2
     asked: dict[str, Verdict] = {}
     for folder in folders:
-        print(f"\n{folder.relative_to(MANIFESTS)}")
+        print(f"\n{folder.relative_to(root)}")
         try:
             manifests = list(in_namespace(render(folder), given.namespace))
         except RenderError as error:
