@@ -11,6 +11,7 @@ from kfp_sdg.cli.blocks import blocks_app
 from kfp_sdg.cli.compile import compile_command
 from kfp_sdg.cli.generate import generate_command
 from kfp_sdg.cli.images import images_app
+from kfp_sdg.cli.migrate import migrate_command
 from kfp_sdg.cli.mix import mix_command
 from kfp_sdg.cli.run import run_command
 from kfp_sdg.cli.teacher import teacher_app
@@ -35,6 +36,7 @@ app.command("run")(run_command)
 app.command("compile")(compile_command)
 app.command("generate")(generate_command)
 app.command("mix")(mix_command)
+app.command("migrate")(migrate_command)
 app.add_typer(blocks_app, name="blocks")
 app.add_typer(images_app, name="images")
 app.add_typer(teacher_app, name="teacher")
