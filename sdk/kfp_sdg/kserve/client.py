@@ -142,7 +142,7 @@ class ServiceClient:
         from urllib3.exceptions import HTTPError
 
         last = time.monotonic() + self.pace.patience
-        renewed, told = False, ""
+        renewed = False
         for pause in self.pace.retries():
             try:
                 return ask(CustomObjectsApi(self._access.api))
@@ -163,9 +163,7 @@ class ServiceClient:
                         f"cannot reach the Kubernetes API at {host}, tried for "
                         f"{self.pace.patience:g} s: {why}"
                     ) from error
-            if why != told:
-                self._tell(f"the Kubernetes API does not answer as it should, trying again: {why}")
-            told = why
+            self._tell(f"the Kubernetes API does not answer as it should, trying again: {why}")
             time.sleep(wait)
         raise AssertionError("retries never end")
 

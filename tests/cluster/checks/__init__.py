@@ -19,18 +19,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def all_findings(manifests: Iterable[Manifest], runtimes: Iterable[Manifest] = ()) -> list[Finding]:
+def all_findings(
+    manifests: Iterable[Manifest], runtimes: Iterable[Manifest] = (), *, fixed_user: bool = False
+) -> list[Finding]:
     """Return everything that any of the checkers finds.
 
     Args:
         manifests: A render (``read_manifests(kustomize's output)``).
         runtimes: ServingRuntimes that it refers to and that are applied before it.
+        fixed_user: Whether pods may say which user they run as, which OpenShift refuses.
     """
     manifests, runtimes = list(manifests), list(runtimes)
     return [
         *object_findings(manifests),
         *kserve_findings(manifests, runtimes),
-        *pod_security_findings(manifests, runtimes),
+        *pod_security_findings(manifests, runtimes, fixed_user=fixed_user),
     ]
 
 

@@ -22,6 +22,7 @@ from kfp_sdg.cluster.manifests.disconnected import (
 from kfp_sdg.cluster.manifests.kustomize import kustomization
 from kfp_sdg.cluster.manifests.resources import pipeline_resources
 from kfp_sdg.cluster.manifests.yaml_text import Manifest, yaml_text
+from kfp_sdg.cluster.serving.shipped import shipped_teacher_manifests
 from kfp_sdg.compiler.shipped import compiled_names, compiled_pipeline
 from kfp_sdg.images import LOCK_FILE
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _SOURCES = f"https://github.com/kfp-sdg/kfp-sdg/blob/v{__version__}/pipelines"
 _FOLDER = PurePosixPath("pipelines")
+_WRITTEN_WHOLE = (_FOLDER, PurePosixPath("teacher"))
 _HEADER = "Written by make manifests."
 _IMAGES_HEADER = f"""\
 {_HEADER} Every image of images/images.lock from a registry of your own: write its
@@ -41,7 +43,7 @@ _CHANGES_WITH_THE_SDK = re.compile(r"sdkVersion: \S+|(?<=-)[0-9a-f]{10}(?=$|\n|'
 
 def shipped_manifests() -> dict[PurePosixPath, str]:
     """Return every file that is made by code, by its path in ``manifests``."""
-    return {**_pipeline_files(), **_disconnected_files()}
+    return {**_pipeline_files(), **_disconnected_files(), **shipped_teacher_manifests()}
 
 
 def stale_manifests(folder: Path, made: Mapping[PurePosixPath, str]) -> list[PurePosixPath]:
@@ -103,8 +105,8 @@ def _disconnected_files() -> dict[PurePosixPath, str]:
 
 
 def _written_whole(folder: Path) -> list[PurePosixPath]:
-    root = folder / _FOLDER
-    return [PurePosixPath(file.relative_to(folder)) for file in sorted(root.rglob("*.yaml"))]
+    files = (file for root in _WRITTEN_WHOLE for file in sorted((folder / root).rglob("*.yaml")))
+    return [PurePosixPath(file.relative_to(folder)) for file in files]
 
 
 def _same(file: Path, text: str) -> bool:

@@ -28,7 +28,7 @@ def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def yaml_text(documents: Iterable[Manifest], *, header: str = "", sort_keys: bool = False) -> str:
+def yaml_text(documents: Iterable[object], *, header: str = "", sort_keys: bool = False) -> str:
     """Return documents as YAML.
 
     Args:
