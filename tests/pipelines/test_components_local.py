@@ -143,3 +143,24 @@ def test_a_failing_component_fails_the_pipeline_with_its_own_error(local_runner,
     output = "".join(capfd.readouterr())
     assert "error: block 'rename' (RenameColumnsBlock): missing column 'fact'" in output
     assert "Traceback" not in output
+
+
+def test_the_preflight_gives_the_tasks_after_it_the_url_that_it_checked(local_runner, tmp_path):
+    from kfp import dsl
+
+    from kfp_sdg.components import json_input
+    from kfp_sdg.components.teacher.preflight import preflight
+
+    needs = [{"block": "ask", "model_id": "stub-model", "model_family": "chat"}]
+
+    @dsl.pipeline
+    def checked(teacher_url: str) -> str:
+        return preflight(
+            teacher_url=teacher_url, models=json_input(needs), teacher_patience=5
+        ).outputs["checked_url"]
+
+    with StubTeacher() as stub:
+        task = checked(teacher_url=stub.url.removesuffix("/v1"))
+        assert task.output == stub.url
+    (page,) = local_runner.glob("*/preflight/preview")
+    assert "The teacher is ready." in page.read_text()

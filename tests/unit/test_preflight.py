@@ -247,6 +247,35 @@ def test_a_name_without_a_block_is_asked_where_no_chat_format_is_needed(stub, ca
     assert not caplog.records
 
 
+def test_a_server_that_loads_its_model_is_waited_for(stub):
+    from threading import Timer
+
+    stub.models_status = 503
+    ready = Timer(0.3, setattr, (stub, "models_status", 200))
+    ready.start()
+    options = TeacherOptions(stub.url, first_delay=0.01, longest_delay=0.05, patience_at_start=20)
+    assert not inspect_teachers([BlockNeed("gen", model_id="mixtral")], options).failed
+    ready.join()
+
+
+def test_which_key_was_taken_is_told_without_it(stub, monkeypatch):
+    monkeypatch.setenv("KFP_SDG_API_KEY", "geheim")
+    stub.api_key = "geheim"
+    report = inspected(stub.url, model_id="mixtral")
+    assert found(report, "key") == [("passed", "the one from KFP_SDG_API_KEY was sent")]
+    assert "geheim" not in report.markdown()
+
+
+@pytest.mark.embedded
+def test_a_real_server_has_a_context_and_obeys_grammars(embedded_url):
+    need = BlockNeed("gen", max_tokens=64, model_family="chat")
+    also = BlockNeed("rate", max_tokens=9000, formats_itself=True)
+    report = inspected(embedded_url, need, also, constrain=True)
+    assert [finding.check for finding in report.failed] == ["context"]
+    assert "the server has 4,096 tokens" in report.failed[0].text
+    assert [state for state, _ in found(report, "grammar")] == ["passed", "passed"]
+
+
 def run_component(tmp_path, **inputs):
     page = Artifact(str(tmp_path / "page"))
     preflight.python_func(checked_url=str(tmp_path / "url"), preview=page, **inputs)

@@ -83,7 +83,14 @@ class _Inspection:
         servers = {server.url: server for server in map(self._server, [None, *self.endpoints])}
         found = await _all(self._check_server(server) for server in servers.values())
         uses, unnamed = await self._uses()
-        return [*found, *unnamed, *await _all(self._check_use(use) for use in uses)]
+        asked = await _all(self._check_use(use) for use in uses)
+        answered = {use.server.url for use in uses if ("answer", use.model) in _passed(asked)}
+        keys = [self._key_taken(server) for url, server in servers.items() if url in answered]
+        return [*found, *keys, *unnamed, *asked]
+
+    def _key_taken(self, server: _Server) -> Finding:
+        key = server.sender.key
+        return Finding("key", server.url, State.PASSED, words.key_taken(key))
 
     def _server(self, model: str | None) -> _Server:
         sender = self.pool.sender(model)
@@ -263,6 +270,11 @@ def inspect_teachers(
             constrain,
         )
         return PreflightReport(tuple(pool.run(inspection.findings())))
+
+
+def _passed(findings: Iterable[Finding]) -> set[tuple[str, str]]:
+    """Return the check and the subject of what passed."""
+    return {(f.check, f.subject) for f in findings if f.state is State.PASSED}
 
 
 async def _all(checks: Iterable[Awaitable[list[Finding]]]) -> list[Finding]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from kfp_sdg.engine.needs import BlockNeed
     from kfp_sdg.errors import TeacherError
+    from kfp_sdg.teacher.credentials import Key
     from kfp_sdg.teacher.served import ServedModel
 
 LAB_ADAPTERS = ("skill-classifier-v3-clm", "text-classifier-knowledge-v3-clm")
@@ -32,6 +33,11 @@ def serves(served: Sequence[ServedModel]) -> str:
 def api_elsewhere(url: str) -> str:
     """Return where the API is, for a URL that has none."""
     return f"there is no OpenAI-compatible API at this URL, but there is one at {url}: give that"
+
+
+def key_taken(key: Key) -> str:
+    """Return which key a server has answered to."""
+    return f"the one from {key.source} was sent" if key.given else "none was sent, and none wanted"
 
 
 def key_refused(error: TeacherError) -> str:

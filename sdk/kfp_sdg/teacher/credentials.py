@@ -46,6 +46,10 @@ class Key(Protocol):
         """The key as it is now; "EMPTY" where there is none."""
 
     @property
+    def source(self) -> str:
+        """Where it came from, for messages."""
+
+    @property
     def given(self) -> bool:
         """Whether there is a key."""
 
@@ -240,7 +244,7 @@ def objection(key: Key, url: str) -> str | None:
     )
 
 
-def require_safe(key: ApiKey | KeyFile, url: str) -> None:
+def require_safe(key: Key, url: str) -> None:
     """Raise a ``SpecError`` where a key may not be sent to a URL; see ``objection``."""
     if (message := objection(key, url)) is not None:
         raise SpecError(Problem(message, Position(key.source), code="api-key"))
