@@ -271,8 +271,10 @@ def test_a_real_server_has_a_context_and_obeys_grammars(embedded_url):
     need = BlockNeed("gen", max_tokens=64, model_family="chat")
     also = BlockNeed("rate", max_tokens=9000, formats_itself=True)
     report = inspected(embedded_url, need, also, constrain=True)
-    assert [finding.check for finding in report.failed] == ["context"]
-    assert "the server has 4,096 tokens" in report.failed[0].text
+    assert not report.failed
+    ((state, text),) = found(report, "context")
+    assert state == "warning"  # llama.cpp takes it, and writes until its context is full
+    assert "the server has 4,096 tokens; 9,000 tokens are wanted" in text
     assert [state for state, _ in found(report, "grammar")] == ["passed", "passed"]
 
 

@@ -233,7 +233,7 @@ def test_addresses_of_the_cluster_go_past_the_proxy(stub, monkeypatch, exception
 
     monkeypatch.setattr(socket, "getaddrinfo", cluster_dns)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", f"localhost,{exceptions}")
+    monkeypatch.setenv("NO_PROXY", f"localhost,{exceptions}".replace("PORT", str(stub.port)))
     with connected(f"https://{HOST}:{stub.port}") as pool:
         assert complete(pool).choices
 

@@ -198,7 +198,11 @@ class _Inspection:
     async def _check_context(self, use: _Use, served: Sequence[ServedModel]) -> Finding:
         context = context_of(use.model, served) or await context_of_llama_server(use.server.sender)
         state, text = words.context_verdict(
-            context, use.needs, max_num_tokens=self.max_num_tokens, whole=self.context_length
+            context,
+            use.needs,
+            served,
+            max_num_tokens=self.max_num_tokens,
+            whole=self.context_length,
         )
         return Finding("context", use.model, state, text)
 

@@ -79,7 +79,7 @@ def not_served(model: str, needs: Iterable[BlockNeed], served: Sequence[ServedMo
             f"(vLLM: --enable-lora --lora-modules {model}=FOLDER), or set model_id to ask one "
             "model for everything"
         )
-    elif any(entry.owner == _LLAMA_CPP for entry in served):
+    elif _is_llama_cpp(served):
         text += (
             "; llama.cpp would answer for any name with the one model it has: set model_id to "
             f"{names[0]!r} if that is the model you want"
@@ -88,16 +88,22 @@ def not_served(model: str, needs: Iterable[BlockNeed], served: Sequence[ServedMo
 
 
 def context_verdict(
-    context: int | None, needs: Sequence[BlockNeed], *, max_num_tokens: int, whole: int
+    context: int | None,
+    needs: Sequence[BlockNeed],
+    served: Sequence[ServedModel],
+    *,
+    max_num_tokens: int,
+    whole: int,
 ) -> tuple[State, str]:
     """Hold a context against what blocks put into it.
 
-    vLLM refuses ``max_tokens`` above its ``max_model_len`` and any prompt that leaves no room. An
-    answer that only fits in part is cut short without a word, by vLLM as by llama.cpp.
+    vLLM refuses ``max_tokens`` above its ``max_model_len``, which llama.cpp takes, and both refuse
+    a prompt that leaves no room. An answer that only fits in part is cut short without a word.
 
     Args:
         context: Tokens of prompt and answer together; None where the server does not say.
         needs: What the blocks need.
+        served: What the server lists.
         max_num_tokens: The longest answer of blocks that do not say.
         whole: Tokens that the run says it needs together; 0 where it does not.
     """
@@ -116,7 +122,7 @@ def context_verdict(
             State.FAILED,
             f"{has}, and the prompt of {_named(fullest)} alone has {prompt:,}; {_MORE_CONTEXT}",
         )
-    if answer > context:
+    if answer > context and not _is_llama_cpp(served):
         advice = "lower max_tokens there" if longest.max_tokens else "lower max_num_tokens"
         return (
             State.FAILED,
@@ -147,6 +153,10 @@ def ignores_grammars(*, chat: bool) -> str:
 
 
 _MORE_CONTEXT = "serve the model with more (vLLM: --max-model-len)"
+
+
+def _is_llama_cpp(served: Iterable[ServedModel]) -> bool:
+    return any(model.owner == _LLAMA_CPP for model in served)
 
 
 def _told(model: ServedModel) -> str:

@@ -22,8 +22,8 @@ def proxy_for(url: str) -> str | None:
     """Return the proxy through which a URL is asked; None for none.
 
     ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``ALL_PROXY`` name it, in capitals or small letters.
-    ``NO_PROXY`` lists hosts to ask without it: names (``teacher``), ends of names (``.svc``),
-    addresses and, as OpenShift writes them, networks (``172.30.0.0/16``).
+    ``NO_PROXY`` lists hosts to ask without it: names (``teacher``, ``teacher:8000``), ends of names
+    (``.svc``), addresses and, as OpenShift writes them, networks (``172.30.0.0/16``).
 
     Args:
         url: The server's base URL.
@@ -35,7 +35,8 @@ def proxy_for(url: str) -> str | None:
     host = parts.hostname or ""
     proxies: Mapping[str, str] = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(host) or _in_networks(host, proxies.get("no", "")):
+    excepted = proxy_bypass(host) or proxy_bypass(parts.netloc)  # entries may have a port
+    if not proxy or excepted or _in_networks(host, proxies.get("no", "")):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 
