@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kfp_sdg.cluster.images import check_images, read_lock, shipped_places
+from kfp_sdg.cluster.images import check_images, parse_reference, read_lock, shipped_places
+from kfp_sdg.cluster.images.find import find_images
 from kfp_sdg.images import LOCK_FILE
 
 LOCK = read_lock(LOCK_FILE)
@@ -41,6 +42,17 @@ def test_what_we_ship_names_only_listed_images():
     assert [str(problem) for problem in checked.findings] == []
     assert checked.files >= 16
     assert checked.images >= 115
+
+
+def test_every_listed_image_is_named_by_something_that_ships():
+    named = {
+        parse_reference(named.text).repository
+        for place in shipped_places()
+        for file in place.rglob("*")
+        if file.suffix == ".yaml" or file.name == "Containerfile"
+        for named in find_images(file.read_text(), str(file))
+    }
+    assert {image.reference.repository for image in LOCK} - named == set()
 
 
 def test_an_image_that_is_not_listed_is_found_with_its_line(tmp_path):
