@@ -210,7 +210,7 @@ def test_the_section_generate_of_instructlabs_config_becomes_parameters(tmp_path
     ("content", "words"),
     [
         ("a: 1\n", "no parameter file that can be migrated"),
-        ("- a\n", "parameter file"),
+        ("- a\n", "expected a mapping"),
         ("sdg_repo_url: [\n", "YAML"),
     ],
 )

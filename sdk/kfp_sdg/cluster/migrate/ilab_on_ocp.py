@@ -17,7 +17,7 @@ from kfp_sdg.cluster.migrate.pods import pod_options
 from kfp_sdg.cluster.migrate.values import Values
 from kfp_sdg.instructlab.documents.access import without_user_info
 from kfp_sdg.instructlab.pipeline_set import ALIASES
-from kfp_sdg.spec.problems import did_you_mean
+from kfp_sdg.spec.problems import did_you_mean, in_file_order
 
 if TYPE_CHECKING:
     from kfp_sdg.cluster.migrate.model import Value
@@ -55,8 +55,8 @@ class _Rules:
 
     def note(self, theirs: str, fate: Fate, why: str, became: str = "") -> None:
         """Note what else became of a parameter."""
-        where = self.values.where(theirs)
-        self.entries.append(Entry(theirs, self.get(theirs), where, fate, became, why))
+        value = self.get(theirs)
+        self.entries.append(Entry(theirs, value, self.values.where(theirs), fate, became, why))
 
     def secret(self, name: str) -> str:
         """Return the name of a Secret; their default where the file leaves it empty."""
@@ -294,7 +294,7 @@ def migrate_parameters(
                 pipelines, options, teacher_url=teacher_url, model_id=model_id, family=_FAMILY
             ),
         ),
-        tuple(values.findings.warnings),
+        in_file_order(values.findings.warnings),
     )
 
 

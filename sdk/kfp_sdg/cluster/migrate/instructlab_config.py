@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kfp_sdg.cluster.migrate import commands
 from kfp_sdg.cluster.migrate.model import Decision, Entry, Fate, Migration, Setting
 from kfp_sdg.instructlab.pipeline_set import ALIASES
-from kfp_sdg.spec.problems import did_you_mean
+from kfp_sdg.spec.problems import did_you_mean, in_file_order
 
 if TYPE_CHECKING:
     from kfp_sdg.cluster.migrate.model import Value
@@ -97,7 +97,7 @@ def migrate_config(
                 pipelines, (), teacher_url=teacher_url, model_id=model_id, family=family
             ),
         ),
-        tuple(generate.findings.warnings),
+        in_file_order(generate.findings.warnings),
     )
 
 

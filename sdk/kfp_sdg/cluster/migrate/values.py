@@ -31,6 +31,7 @@ class Values:
         source: Their places.
         findings: Takes what is doubtful.
         path: Where in the file the mapping is.
+        told: The settings that are of another type than expected.
     """
 
     content: Mapping[str, Any]
@@ -40,8 +41,9 @@ class Values:
     told: set[str] = field(default_factory=set)
 
     def where(self, name: str) -> Position | None:
-        """Return a setting's place; None where the file has it not."""
-        return self.source.at(*self.path, name) if self.content.get(name) is not None else None
+        """Return a setting's place; None where the file has no value for it that is of use."""
+        of_use = self.content.get(name) is not None and name not in self.told
+        return self.source.at(*self.path, name) if of_use else None
 
     def get(self, name: str, kind: type, default: Any = None) -> Any:
         """Return a setting's value; the default where it is missing, null, or of another type.
