@@ -5,16 +5,9 @@ from __future__ import annotations
 from kfp_sdg.kserve import Pace, ServiceClient
 
 QUICK = Pace(
-    first_poll=0.001,
-    slowest_poll=0.002,
-    remind=60,
-    settle=0.2,
-    first_retry=0.001,
-    slowest_retry=0.005,
-    patience=0.3,
-    request=5,
-    stopping=0.3,
+    first_poll=0.001, slowest_poll=0.002, settle=60, first_retry=0.001, slowest_retry=0.005
 )
+"""Asks at once; gives up no sooner than usual, as the machine may have other things to do."""
 
 
 class Lines(list[str]):

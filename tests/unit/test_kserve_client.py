@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from fake_kubernetes_calls import Call, Fault
 from kfp_sdg.errors import ClusterError
 from kfp_sdg.kserve import NotFoundError, start, stop
 from kserve_rights import PIPELINE_SERVER, SHIPPED, calls_beyond_rights
-from kserve_runs import Lines, quick_client
+from kserve_runs import QUICK, Lines, quick_client
 
 NAME = "demo-teacher"
+IMPATIENT = replace(QUICK, patience=0.1)
 
 
 @pytest.fixture
@@ -66,9 +68,7 @@ def failed(action, *arguments, **settings):
 @pytest.mark.parametrize("verb", ["get", "patch"])
 def test_a_trouble_that_passes_is_borne(cluster, fault, verb):
     said = Lines()
-    cluster.fail(
-        Fault(**{**vars(fault), "verbs": (verb,)}), Fault(**{**vars(fault), "verbs": (verb,)})
-    )
+    cluster.fail(*[replace(fault, verbs=(verb,))] * 2)
     start(quick_client(tell=said), NAME, run="run-1", tell=said)
     stop(quick_client(tell=said), NAME, run="run-1", tell=said)
     assert cluster.annotations(NAME)[STOP] == "true"
@@ -89,24 +89,24 @@ def test_a_patch_whose_answer_is_lost_is_not_done_twice(cluster):
 
 def test_an_answer_that_takes_too_long_is_asked_for_again(cluster):
     cluster.fail(Fault(seconds=0.3))
-    client = quick_client()
-    client.pace = type(client.pace)(request=0.1, first_retry=0.001, first_poll=0.001)
-    assert client.get(NAME).name == NAME
+    said = Lines()
+    assert quick_client(pace=replace(QUICK, request=0.1), tell=said).get(NAME).name == NAME
+    assert "Read timed out" in said[0]
 
 
 def test_an_api_server_that_stays_away_is_an_error_in_the_end(cluster):
     cluster.fail(*[Fault(503, "etcd has no leader")] * 500)
-    assert failed(quick_client().get, NAME) == (
+    assert failed(quick_client(pace=IMPATIENT).get, NAME) == (
         "the Kubernetes API refused to get InferenceService 'demo-teacher' in namespace 'sdg': "
         "etcd has no leader"
     )
 
 
 def test_an_api_server_that_nobody_can_reach_is_an_error_in_the_end(cluster):
-    client = quick_client()
+    client = quick_client(pace=IMPATIENT)
     cluster.fail(*[Fault(reset=True)] * 500)
     assert re.fullmatch(
-        rf"cannot reach the Kubernetes API at {cluster.url}, tried for 0\.3 s: .*closed connection"
+        rf"cannot reach the Kubernetes API at {cluster.url}, tried for 0\.1 s: .*closed connection"
         r".*",
         failed(client.get, NAME),
     )
@@ -254,7 +254,7 @@ def test_a_token_that_is_renewed_late_is_waited_for(pod):
 def test_a_pods_token_that_is_not_accepted_is_told_as_such(pod):
     _, account = pod
     (account / "token").write_text("of another cluster")
-    text = failed(quick_client(service_account=account).get, NAME)
+    text = failed(quick_client(pace=IMPATIENT, service_account=account).get, NAME)
     assert "the pod's service-account token is not accepted" in text
     assert "of another cluster" not in text
 

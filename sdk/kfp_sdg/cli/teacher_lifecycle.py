@@ -15,7 +15,7 @@ from kfp_sdg.cli.validate import ReportFormat
 if TYPE_CHECKING:
     from kfp_sdg.kserve import Report, ServiceClient
 
-_PATIENCE = 60
+_PATIENCE = 30
 """Seconds to bear an API server that does not answer: somebody sits in front of the screen."""
 
 NameArgument = Annotated[

@@ -53,7 +53,7 @@ def wait_until_ready(
                 )
             if service.is_ready and base_url(service):
                 return service
-        news.report(state_of(service))
+        news.report("KServe has not seen the start yet" if doubtful else state_of(service))
         if time.monotonic() + pause > deadline:
             raise ClusterError(_not_in_time(service, client.namespace, news.seconds))
         time.sleep(pause)
