@@ -187,6 +187,36 @@ def test_kfp_reads_the_pipelines_of_every_overlay(kubectl: Path, name: str) -> N
         assert spec.pipeline_info.name
 
 
+@pytest.mark.parametrize("name", [n for n in NAMESPACES if n.startswith("overlays")], ids=str)
+def test_kubectl_applies_every_pipeline_before_its_versions(kubectl: Path, name: str) -> None:
+    there = set()
+    for o in render_of(MANIFESTS / name):
+        if o["kind"] == "Pipeline":
+            there.add(o["metadata"]["name"])
+        elif o["kind"] == "PipelineVersion":
+            assert o["spec"]["pipelineName"] in there
+
+
+def test_a_prefix_for_a_teacher_reaches_the_rights_to_start_it(
+    kubectl: Path, tmp_path: Path
+) -> None:
+    text = rendered_text(overlay(tmp_path, [OVERLAYS / "standalone"], namePrefix="acme-"))
+    objects = read_manifests(text)
+    [role] = named(objects, "Role").values()
+    assert role["rules"][0]["resourceNames"] == sorted(
+        role["rules"][0]["resourceNames"], key=list(named(objects, "InferenceService")).index
+    )
+
+
+def test_the_readme_names_folders_that_are_there() -> None:
+    text = (MANIFESTS / "README.md").read_text(encoding="utf-8")
+    paths = re.findall(r"(?<=-k )manifests/\S+|(?<=cd )manifests/\S+|(?<=patch-file )\S+", text)
+    assert len(paths) > 6
+    assert [path for path in paths if not (MANIFESTS.parent / path.rstrip("`")).exists()] == []
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert [link for link in links if not (MANIFESTS / link).exists()] == []
+
+
 def test_the_secret_of_a_project_names_the_teacher_of_that_project(
     kubectl: Path, tmp_path: Path
 ) -> None:

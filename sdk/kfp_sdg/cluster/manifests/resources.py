@@ -63,7 +63,8 @@ def resources_text(
 def client_side_size(resource: Manifest) -> int:
     """Return how many bytes the annotation of a client-side ``kubectl apply`` has for a resource.
 
-    Compare it with ``CLIENT_SIDE_LIMIT``.
+    Compare it with ``CLIENT_SIDE_LIMIT``. It is two bytes too many for each number such as 1.0,
+    which kubectl writes as 1: 304 of 234,023 for the workflow.
     """
     compact = json.dumps(resource, separators=(",", ":"), ensure_ascii=False)
     # Go escapes these three in JSON; the line feed is kubectl's.
