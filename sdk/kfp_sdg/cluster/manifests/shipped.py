@@ -22,6 +22,7 @@ from kfp_sdg.cluster.manifests.disconnected import (
 from kfp_sdg.cluster.manifests.kustomize import kustomization
 from kfp_sdg.cluster.manifests.resources import pipeline_resources
 from kfp_sdg.cluster.manifests.yaml_text import Manifest, yaml_text
+from kfp_sdg.cluster.serving.openshift import runtime_template
 from kfp_sdg.cluster.serving.shipped import shipped_teacher_manifests
 from kfp_sdg.compiler.shipped import compiled_names, compiled_pipeline
 from kfp_sdg.images import LOCK_FILE
@@ -43,7 +44,12 @@ _CHANGES_WITH_THE_SDK = re.compile(r"sdkVersion: \S+|(?<=-)[0-9a-f]{10}(?=$|\n|'
 
 def shipped_manifests() -> dict[PurePosixPath, str]:
     """Return every file that is made by code, by its path in ``manifests``."""
-    return {**_pipeline_files(), **_disconnected_files(), **shipped_teacher_manifests()}
+    return {
+        **_pipeline_files(),
+        **_disconnected_files(),
+        **_openshift_files(),
+        **shipped_teacher_manifests(),
+    }
 
 
 def stale_manifests(folder: Path, made: Mapping[PurePosixPath, str]) -> list[PurePosixPath]:
@@ -102,6 +108,13 @@ def _disconnected_files() -> dict[PurePosixPath, str]:
         folder / "mirror/imageset-config.yaml": f"# {_HEADER}\n{image_set(lock)}",
         folder / "mirror/image-digest-mirror-set.yaml": yaml_text([mirrors], header=_HEADER),
     }
+
+
+def _openshift_files() -> dict[PurePosixPath, str]:
+    """Return by what OpenShift AI's dashboard offers the teachers' runtimes for any model."""
+    path = PurePosixPath("overlays/openshift-ai/platform/runtime-templates.yaml")
+    templates = [runtime_template(gpu=True), runtime_template(gpu=False)]
+    return {path: yaml_text(templates, header=_HEADER)}
 
 
 def _written_whole(folder: Path) -> list[PurePosixPath]:

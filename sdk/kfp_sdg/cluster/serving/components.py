@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.cluster.manifests import yaml_text
+from kfp_sdg.cluster.serving.openshift import RUNTIME_CHANGE
 from kfp_sdg.cluster.serving.surroundings import (
     NAME,
     disruption_budget,
@@ -232,12 +233,8 @@ def _openshift_ai() -> _Component:
             },
         }
     }
-    runtime = {
-        "metadata": {
-            "labels": {"opendatahub.io/dashboard": "true"},
-            "annotations": {"opendatahub.io/apiProtocol": "REST"},
-        },
-        "spec": {"annotations": {"opendatahub.io/kserve-runtime": "vllm"}},
-    }
-    patches = [_merge("InferenceService", "", service), _merge("ServingRuntime", "", runtime)]
+    patches = [
+        _merge("InferenceService", "", service),
+        _merge("ServingRuntime", "", RUNTIME_CHANGE),
+    ]
     return _Component({}, patches)
