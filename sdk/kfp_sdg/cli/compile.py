@@ -21,11 +21,16 @@ from kfp_sdg.cli.compile_options import (
     PodLabelOption,
     PodParameterOption,
     PodTexts,
+    PreflightOption,
     RetriesOption,
     RuntimeImageOption,
     TaxonomyImageOption,
+    TeacherKeyOption,
+    TeacherOption,
     TolerationOption,
+    teacher_source,
 )
+from kfp_sdg.cli.compiling import CompileOrder
 from kfp_sdg.cli.debug import DebugOption
 from kfp_sdg.cli.numbers import blocks_phrase
 from kfp_sdg.cli.options import ConfigRootOption, PluginOption
@@ -34,8 +39,6 @@ from kfp_sdg.errors import SpecError, StorageError
 
 if TYPE_CHECKING:
     from kfp_sdg.compiler.package import CompiledGraph
-    from kfp_sdg.compiler.pods import PodOptions
-    from kfp_sdg.spec import PipelineSpec
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """A label of RFC 1123, as Kubernetes has it."""
@@ -92,6 +95,9 @@ def compile_command(
     ] = None,
     config_root: ConfigRootOption = None,
     plugin: PluginOption = None,
+    teacher: TeacherOption = None,
+    preflight: PreflightOption = False,
+    teacher_key: TeacherKeyOption = None,
     cpu_request: CpuRequestOption = None,
     cpu_limit: CpuLimitOption = None,
     memory_request: MemoryRequestOption = None,
@@ -117,6 +123,8 @@ def compile_command(
     Example: `kfp-sdg compile instructlab/full/knowledge -o knowledge.yaml`
 
     Example: `kfp-sdg compile instructlab/full -o instructlab.yaml`
+
+    Example: `kfp-sdg compile mine.yaml --teacher inferenceservice:teacher -o mine.kfp.yaml`
 
     Example: `kfp-sdg compile mine.yaml --format kustomize -o base`
     """
@@ -149,8 +157,15 @@ def compile_command(
         runtime_image=runtime_image,
         taxonomy_image=taxonomy_image,
     ).parse()
-    source = PipelineSource(config_root or (), plugin or ())
-    compiled, specs = _compiled(pipeline, source, name, description, pods)
+    order = CompileOrder(
+        pipeline=pipeline,
+        source=PipelineSource(config_root or (), plugin or ()),
+        name=name,
+        description=description,
+        pods=pods,
+        teacher=teacher_source(teacher, preflight, teacher_key),
+    )
+    compiled, specs = order.compile()
     _write(compiled, package_format, output, namespace)
     show_warnings([*(w for spec in specs for w in spec.warnings), *compiled.warnings])
     whole = "the workflow of " if is_set(pipeline) else ""
@@ -162,36 +177,6 @@ def compile_command(
         typer.echo(f"Apply it with: kubectl apply --server-side -k {output}")
     else:
         typer.echo("Upload it in the dashboard under Pipelines, or with the KFP client.")
-
-
-def _compiled(
-    pipeline: str,
-    source: PipelineSource,
-    name: str | None,
-    description: str | None,
-    pods: PodOptions,
-) -> tuple[CompiledGraph, list[PipelineSpec]]:
-    """Compile a pipeline or a workflow; return it and the pipelines that it is made of."""
-    from kfp_sdg.compiler import compile_pipeline, compile_workflow
-
-    if not is_set(pipeline):
-        spec = source.load(pipeline)
-        return (
-            compile_pipeline(
-                spec, name=name, description=description, plugins=source.plugins, pods=pods
-            ),
-            [spec],
-        )
-    found = source.load_set(pipeline)
-    compiled = compile_workflow(
-        found,
-        name=name or (pipeline if not Path(pipeline).is_dir() else None),
-        description=description,
-        plugins=source.plugins,
-        pods=pods,
-    )
-    specs = [found.knowledge, found.freeform, found.grounded]
-    return compiled, [spec for spec in specs if spec is not None]
 
 
 def _write(

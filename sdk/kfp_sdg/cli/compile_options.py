@@ -1,4 +1,4 @@
-"""Options of ``kfp-sdg compile`` about pods and images, and what they come to."""
+"""Options of ``kfp-sdg compile`` about the teacher, pods and images, and what they come to."""
 
 from __future__ import annotations
 
@@ -14,14 +14,26 @@ if TYPE_CHECKING:
 
     from kfp_sdg.compiler.pods import PodOptions
     from kfp_sdg.compiler.resources import ResourceOverride
+    from kfp_sdg.compiler.teacher_source import TeacherSource
 
     Parsed = TypeVar("Parsed")
 
+TEACHER = "Teacher"
 PODS = "Pods"
 IMAGES = "Images"
 """The parts of the command's help."""
 
 _KINDS = "KIND is asking, column or taxonomy; without it, all tasks."
+
+
+_SERVICE = "inferenceservice"
+
+
+class Key(StrEnum):
+    """What the tasks show to the teacher's server."""
+
+    SECRET = "secret"  # noqa: S105 - the name of a choice
+    SERVICE_ACCOUNT = "service-account"
 
 
 class PodField(StrEnum):
@@ -44,6 +56,35 @@ def _quantity(name: str, help_text: str) -> object:
     )
 
 
+TeacherOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar=f"{_SERVICE}:NAME",
+        help="An InferenceService of KServe that is started for the run, checked, and stopped "
+        "after it, also when a task fails. Without it the run form asks for the teacher's URL.",
+        rich_help_panel=TEACHER,
+        show_default=False,
+    ),
+]
+PreflightOption = Annotated[
+    bool,
+    typer.Option(
+        "--preflight",
+        help="Check the teacher before the blocks begin: URL, key, models, context, an answer. "
+        "--teacher always does.",
+        rich_help_panel=TEACHER,
+    ),
+]
+TeacherKeyOption = Annotated[
+    Key | None,
+    typer.Option(
+        help="What the tasks show to the teacher's server: the API key of a Secret that the run "
+        "form names, or the token of their own service account, only over https. Not given: "
+        "service-account with --teacher, else secret.",
+        rich_help_panel=TEACHER,
+        show_default=False,
+    ),
+]
 CpuRequestOption = Annotated[
     list[str] | None,
     _quantity(
@@ -160,6 +201,37 @@ TaxonomyImageOption = Annotated[
 ]
 
 
+def teacher_source(teacher: str | None, preflight: bool, key: Key | None) -> TeacherSource:
+    """Return what the options about the teacher come to.
+
+    Args:
+        teacher: ``inferenceservice:NAME``.
+        preflight: Whether the teacher is to be checked.
+        key: What the tasks show to its server; None for what goes with the teacher.
+
+    Raises:
+        typer.BadParameter: There is no such kind of teacher, or no such name.
+    """
+    from kfp_sdg.compiler.teacher_source import TeacherKey, TeacherSource
+
+    kind, _, name = (teacher or "").partition(":")
+    if teacher is not None and kind.lower() != _SERVICE:
+        raise typer.BadParameter(
+            f"{teacher!r} is no teacher that a cluster could start; expected {_SERVICE}:NAME. A "
+            "URL is asked for by the run form",
+            param_hint="--teacher",
+        )
+    usual = Key.SECRET if teacher is None else Key.SERVICE_ACCOUNT
+    try:
+        return TeacherSource(
+            inference_service=None if teacher is None else name,
+            preflight=preflight,
+            key=TeacherKey((key or usual).value),
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--teacher") from error
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodTexts:
     """The options about pods and images as they were typed; see each option's help."""
@@ -185,13 +257,13 @@ class PodTexts:
         Raises:
             typer.BadParameter: Kubernetes or KFP would refuse one of them.
         """
-        from kfp_sdg.compiler.pods import PodOptions, PodParameter, Toleration
-        from kfp_sdg.compiler.quantities import (
+        from kfp_sdg.compiler.kubernetes_words import (
             annotation_value,
             image_reference,
             key_and_value,
             object_name,
         )
+        from kfp_sdg.compiler.pods import PodOptions, PodParameter, Toleration
 
         def annotation(text: str) -> tuple[str, str]:
             return key_and_value(text, annotation_value)

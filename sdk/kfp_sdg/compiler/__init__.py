@@ -9,6 +9,7 @@ from kfp_sdg.compiler.graph import compile_pipeline
 from kfp_sdg.compiler.local import LocalRunOptions, run_with_kfp
 from kfp_sdg.compiler.package import CompiledPipeline, CompiledWorkflow
 from kfp_sdg.compiler.pods import PodOptions
+from kfp_sdg.compiler.teacher_source import TeacherKey, TeacherSource
 from kfp_sdg.compiler.workflow import compile_workflow
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "CompiledWorkflow",
     "LocalRunOptions",
     "PodOptions",
+    "TeacherKey",
+    "TeacherSource",
     "compile_pipeline",
     "compile_workflow",
     "run_with_kfp",

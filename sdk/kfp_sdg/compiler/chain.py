@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 from kfp_sdg.compiler.arguments import ROWS, block_arguments
 from kfp_sdg.compiler.library import component_folder
 from kfp_sdg.compiler.names import task_names
-from kfp_sdg.compiler.parameters import MAX_REJECTED, TEACHER_SECRET, RunParameter, block_parameters
+from kfp_sdg.compiler.parameters import (
+    MAX_REJECTED,
+    TEACHER_SECRET,
+    TEACHER_URL,
+    RunParameter,
+    block_parameters,
+)
 from kfp_sdg.compiler.resources import TaskKind
+from kfp_sdg.compiler.teacher_source import SERVICE_ACCOUNT_TOKEN, TeacherKey, without_secret
 from kfp_sdg.errors import Problem, SpecError
 from kfp_sdg.runtime.encoding import dump_json
 from kfp_sdg.teacher.credentials import FILE_VARIABLE
@@ -46,6 +53,7 @@ class BlockChain:
         pipeline: str,
         plugins: tuple[str, ...] = (),
         checkpoint_folder: str = "",
+        key: TeacherKey = TeacherKey.SECRET,
     ) -> None:
         """Look at a pipeline's blocks.
 
@@ -55,6 +63,7 @@ class BlockChain:
             pipeline: The name of KFP's pipeline that the tasks will be in.
             plugins: Modules that the tasks import to know custom block types.
             checkpoint_folder: Where in the run's checkpoint the tasks have their folders.
+            key: What blocks that ask show to the teacher's server.
 
         Raises:
             SpecError: The pipeline has no blocks.
@@ -64,18 +73,19 @@ class BlockChain:
             raise SpecError(Problem("the pipeline has no blocks", where, code="no-blocks"))
         self._spec = spec
         self._library = library
+        self._key = key
         self._constants = {"plugins": dump_json(list(plugins))}
         if checkpoint_folder:
             self._constants["checkpoint_folder"] = checkpoint_folder
-        self.asking = self._blocks_that_take("teacher_url")
+        self.asking = self._blocks_that_take(TEACHER_URL)
         self.rejecting = self._blocks_that_take(MAX_REJECTED)
         self.tasks = task_names((block.name for block in spec.blocks), pipeline=pipeline)
 
     @property
     def parameters(self) -> tuple[RunParameter, ...]:
         """The run form's fields that the blocks and their pods have a use for."""
-        of_pods = self._library.pods.run_parameters
-        return (*block_parameters(self.asking, self.rejecting), *of_pods)
+        of_blocks = without_secret(block_parameters(self.asking, self.rejecting), self._key)
+        return (*of_blocks, *self._library.pods.run_parameters)
 
     def add(self, rows: Any, run: Mapping[str, Any]) -> Any:
         """Add the tasks to the pipeline that KFP is tracing.
@@ -118,9 +128,23 @@ class BlockChain:
         )
         task.set_display_name(block.name)
         if asks:
-            mount_secret(task, run[TEACHER_SECRET], SECRET_FOLDER)
-            task.set_env_variable(FILE_VARIABLE, SECRET_FOLDER)
+            give_key(task, self._key, run)
         return task
+
+
+def give_key(task: PipelineTask, key: TeacherKey, run: Mapping[str, Any]) -> None:
+    """Let a task find what it shows to the teacher's server.
+
+    Args:
+        task: The task.
+        key: What that is.
+        run: The channels of the run's parameters by name.
+    """
+    place = SERVICE_ACCOUNT_TOKEN
+    if key is TeacherKey.SECRET:
+        place = SECRET_FOLDER
+        mount_secret(task, run[TEACHER_SECRET], place)
+    task.set_env_variable(FILE_VARIABLE, place)
 
 
 def mount_secret(task: PipelineTask, secret: Any, folder: str) -> None:

@@ -23,16 +23,23 @@ EMPTY = "datasets/empty"
 PREPROCESS = "taxonomy/preprocess"
 POSTPROCESS = "taxonomy/postprocess"
 CHECK = "taxonomy/check_leaves"
+START = "teacher/start"
+PREFLIGHT = "teacher/preflight"
+STOP = "teacher/stop"
 CUSTOM = "blocks/custom"
 """The component that runs a block type which is not ours, from a plugin."""
 
 
-_KINDS = {"blocks": TaskKind.COLUMN, "datasets": TaskKind.COLUMN, "taxonomy": TaskKind.TAXONOMY}
-"""What tasks do, by the group that their component is in; a block that asks says so."""
+_TAXONOMY_GROUP = "taxonomy/"
+"""Where the components of tasks are that convert documents and write training data."""
 
-_TRIED_ONCE = frozenset({LOAD, PREPROCESS, CHECK})
-"""Components whose tasks are not tried again. Nothing was paid for before the first two, and what
-they fail for is mostly a mistake; the third fails on purpose."""
+_TRIED_ONCE = frozenset({LOAD, PREPROCESS, CHECK, START, PREFLIGHT})
+"""Components whose tasks are not tried again: they come before anything was paid for and fail
+mostly for a mistake, have waited for as long as they were told to, or fail on purpose."""
+
+_NEVER_CACHED = frozenset({PREPROCESS, START, PREFLIGHT, STOP})
+"""Components whose tasks do their work in each run: they look at what may have changed, or change
+it. KFP knows a task by its inputs."""
 
 
 class ComponentLibrary:
@@ -104,11 +111,11 @@ class ComponentLibrary:
         component = self.component_for_task(folder, name)
         task = component(**{key: value for key, value in values.items() if key in inputs})
         # KFP's own default depends on the environment; the bytes must not.
-        task.set_caching_options(enable_caching=True)
+        task.set_caching_options(enable_caching=folder not in _NEVER_CACHED)
         self.pods.apply(
             task,
             folder,
-            kind or _KINDS[folder.partition("/")[0]],
+            kind or _kind(folder),
             values if run is None else run,
             tried_again=folder not in _TRIED_ONCE,
         )
@@ -133,6 +140,11 @@ class ComponentLibrary:
         if block_type == "IterBlock":
             return self.takes(name, str(config.get("block_type")), {})
         return name in self.inputs(component_folder(block_type))
+
+
+def _kind(folder: str) -> TaskKind:
+    """Return what a component's tasks do; a block that asks says so itself."""
+    return TaskKind.TAXONOMY if folder.startswith(_TAXONOMY_GROUP) else TaskKind.COLUMN
 
 
 def _without_docstring(component: YamlComponent) -> YamlComponent:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from kfp_sdg.spec import BlockSpec
 
+TEACHER_URL = "teacher_url"
+MODEL_ID = "model_id"
 TEACHER_SECRET = "teacher_secret"  # noqa: S105 - the name of a parameter that names a Secret
 MAX_REJECTED = "max_rejected"
 
@@ -61,12 +63,12 @@ _ROWS = (
 )
 _TEACHER = (
     RunParameter(
-        "teacher_url",
+        TEACHER_URL,
         str,
         "The base URL of the teacher's OpenAI-compatible server, up to and including /v1.",
     ),
     RunParameter(
-        "model_id",
+        MODEL_ID,
         str,
         "The model to ask, over what the blocks say. Empty: each block's own model, else the "
         "only one that the server has.",

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from kfp_sdg.compiler.parameters import RunParameter
-from kfp_sdg.compiler.quantities import (
+from kfp_sdg.compiler.kubernetes_words import (
     annotation_value,
     image_reference,
     label_key,
     label_value,
     object_name,
 )
+from kfp_sdg.compiler.parameters import RunParameter
 from kfp_sdg.compiler.resources import (
     PAIRS,
     Resource,

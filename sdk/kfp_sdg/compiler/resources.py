@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from kfp_sdg.compiler.quantities import cpu_millicores, memory_bytes
+from kfp_sdg.compiler.kubernetes_words import cpu_millicores, memory_bytes
 
 
 class TaskKind(StrEnum):

@@ -16,7 +16,10 @@ from kfp_sdg.compiler.function import PipelineFunction
 from kfp_sdg.compiler.library import CHECK, EMPTY, POSTPROCESS, PREPROCESS, ComponentLibrary
 from kfp_sdg.compiler.names import pipeline_name, unique_name, without_templates
 from kfp_sdg.compiler.package import CompiledWorkflow
-from kfp_sdg.compiler.workflow_parameters import GIT_SECRET, workflow_parameters
+from kfp_sdg.compiler.parameters import RunParameter, in_order
+from kfp_sdg.compiler.teacher_section import TeacherSection
+from kfp_sdg.compiler.teacher_source import TeacherSource
+from kfp_sdg.compiler.workflow_parameters import CONTEXT, GIT_SECRET, workflow_parameters
 from kfp_sdg.errors import Position
 from kfp_sdg.instructlab.model import LeafKind
 from kfp_sdg.instructlab.pipeline_set import evaluation_pipeline
@@ -64,6 +67,10 @@ _EVALUATION = _Place("evaluation", "knowledge_rows", "evaluation_count", "evalua
 _FIRST = "preprocess"
 _DATA = "postprocess"
 _LAST = "check-leaves"
+_PLACES = (*_BRANCHES.values(), _EVALUATION)
+_TAKEN = {_FIRST, _DATA, _LAST, *(place.name for place in _PLACES)}
+"""The names of tasks and pipelines in the workflow."""
+
 _REPEATED = (
     "Each run reads the taxonomy anew. Runs with one checkpoint_uri ask the teacher only for what "
     "none of them has asked before."
@@ -79,6 +86,7 @@ def compile_workflow(
     description: str | None = None,
     plugins: Iterable[str] = (),
     pods: PodOptions | None = None,
+    teacher: TeacherSource | None = None,
 ) -> CompiledWorkflow:
     """Turn the pipelines of a taxonomy's kinds into one KFP pipeline.
 
@@ -91,10 +99,11 @@ def compile_workflow(
         plugins: Modules that the tasks import to know custom block types. They have to be in the
             image that the tasks run in.
         pods: How the pods of the tasks are to be.
+        teacher: Where the teacher comes from; None for a URL in the run form, taken as it is.
 
     Raises:
         SpecError: One of the pipelines cannot be a KFP pipeline: it has no blocks, or a block's
-            settings and files are too large for a task.
+            settings and files are too large for a task; or there is no use for a teacher.
     """
     from kfp import dsl
 
@@ -102,11 +111,13 @@ def compile_workflow(
     specs = {_BRANCHES[kind]: spec for kind, spec in _known(pipelines).items()}
     if pipelines.knowledge:
         specs[_EVALUATION] = evaluation_pipeline()
+    source = teacher or TeacherSource()
     branches = {
-        place: Branch(place.name, spec, library, tuple(plugins)) for place, spec in specs.items()
+        place: Branch(place.name, spec, library, tuple(plugins), source.key)
+        for place, spec in specs.items()
     }
-    of_blocks = [p for branch in branches.values() for p in branch.parameters]
-    parameters = workflow_parameters([*of_blocks, *library.pods.run_parameters])
+    section = _section(pipelines, specs, branches, library, source)
+    parameters = workflow_parameters(section.parameters)
     constants = {
         "kinds": dump_json([kind.value for kind in _known(pipelines)]),
         "auxiliary_instructions": dump_json(
@@ -117,10 +128,7 @@ def compile_workflow(
     def tasks(run: Mapping[str, Any]) -> dict[str, Any]:
         run = {**run, **constants}
         first = _first_task(library, run)
-        made = {
-            place.result: _rows_of(place, first, branches.get(place), library, run)
-            for place in (*_BRANCHES.values(), _EVALUATION)
-        }
+        made = section.add({**run, **first.outputs})
         data = library.task(POSTPROCESS, _DATA, {**run, **first.outputs, **made})
         # A task of its own, since KFP keeps nothing of what a task wrote that fails.
         library.task(CHECK, _LAST, {**run, "empty_leaves": data.outputs["empty_leaves"]})
@@ -128,11 +136,10 @@ def compile_workflow(
 
     outputs = {name: getattr(dsl, kind) for name, kind in _OUTPUTS.items()}
     display_name = without_templates(name or pipelines.folder.resolve().name)
-    taken = {_FIRST, _DATA, _LAST, *(place.name for place in (*_BRANCHES.values(), _EVALUATION))}
     graph = dsl.pipeline(
         PipelineFunction(tasks, parameters, outputs=outputs),
         # KFP takes a task for the whole pipeline if both have one name.
-        name=unique_name(pipeline_name(display_name), taken),
+        name=unique_name(pipeline_name(display_name), _TAKEN | {*section.names.values()}),
         display_name=display_name,
         description=without_templates(description or _description(pipelines)),
     )
@@ -163,26 +170,51 @@ def _first_task(library: ComponentLibrary, run: Mapping[str, Any]) -> PipelineTa
     from kfp_sdg.runtime.git_access import SECRET_VARIABLE
 
     task = library.task(PREPROCESS, _FIRST, run)
-    # KFP knows the task by its parameters; what is at a branch of a repository may change.
-    task.set_caching_options(enable_caching=False)
     mount_secret(task, run[GIT_SECRET], GIT_SECRET_FOLDER)
     task.set_env_variable(SECRET_VARIABLE, GIT_SECRET_FOLDER)
     return task
 
 
-def _rows_of(
-    place: _Place,
-    first: PipelineTask,
-    branch: Branch | None,
+def _section(
+    pipelines: PipelineSet,
+    specs: Mapping[_Place, PipelineSpec],
+    branches: Mapping[_Place, Branch],
     library: ComponentLibrary,
-    run: Mapping[str, Any],
+    source: TeacherSource,
+) -> TeacherSection:
+    """Return the part of the workflow that asks the teacher: the pipelines, side by side."""
+    from kfp import dsl
+
+    def pipelines_of_kinds(run: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            place.result: _rows_of(place, branches.get(place), library, run) for place in _PLACES
+        }
+
+    counts = [RunParameter(place.row_count, int, "") for place in branches]
+    of_blocks = [p for branch in branches.values() for p in branch.parameters]
+    return TeacherSection(
+        pipelines_of_kinds,
+        library,
+        source,
+        list(specs.values()),
+        artifacts=list(dict.fromkeys(place.rows for place in branches)),
+        of_blocks=in_order([*of_blocks, *library.pods.run_parameters]),
+        others=[*counts, RunParameter(CONTEXT, int, "")],
+        outputs={place.result: dsl.Dataset for place in _PLACES},
+        taken=_TAKEN,
+        where=Position(str(pipelines.folder)),
+    )
+
+
+def _rows_of(
+    place: _Place, branch: Branch | None, library: ComponentLibrary, run: Mapping[str, Any]
 ) -> Any:
     """Return the channel of what a pipeline made of its rows; of nothing if there is none."""
     if branch is None:
         reason = f"there is no pipeline {place.name!r}"
         empty = library.task(EMPTY, place.name, {"reason": reason}, run)
         return empty.outputs["output_rows"]
-    return branch.add(first.outputs[place.rows], first.outputs[place.row_count], run)
+    return branch.add(run[place.rows], run[place.row_count], run)
 
 
 def _description(pipelines: PipelineSet) -> str:

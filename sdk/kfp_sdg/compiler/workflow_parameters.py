@@ -9,6 +9,7 @@ from kfp_sdg.compiler.parameters import RunParameter, in_order
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+CONTEXT = "server_ctx_size"
 GIT_SECRET = "git_secret"  # noqa: S105 - the name of a parameter that names a Secret
 
 _TAXONOMY = (
@@ -67,7 +68,7 @@ _TAXONOMY = (
         1000,
     ),
     RunParameter(
-        "server_ctx_size",
+        CONTEXT,
         int,
         "The teacher's context in tokens, which a piece, its prompt and the answer share.",
         4096,

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kfp_sdg.compiler.pods import Toleration
-from kfp_sdg.compiler.quantities import (
+from kfp_sdg.compiler.kubernetes_words import (
     annotation_value,
     cpu_millicores,
     image_reference,
@@ -17,6 +16,7 @@ from kfp_sdg.compiler.quantities import (
     memory_bytes,
     object_name,
 )
+from kfp_sdg.compiler.pods import Toleration
 from kfp_sdg.compiler.resources import (
     DEFAULT_RESOURCES,
     Resource,

@@ -18,6 +18,8 @@ _KEY = re.compile(rf"({_SUBDOMAIN}/)?{_NAME_PART}")
 _VALUE = re.compile(rf"({_NAME_PART})?")
 _OBJECT = re.compile(_SUBDOMAIN)
 _LONGEST_SUBDOMAIN = 253
+_SERVICE = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+"""KServe's own rule; its webhook refuses other names."""
 
 _IMAGE = re.compile(
     r"([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:\d+)?/)?"  # registry
@@ -125,6 +127,20 @@ def object_name(text: str) -> str:
         raise ValueError(
             f"{text!r} is no name; expected at most {_LONGEST_SUBDOMAIN} lower-case letters, "
             "digits, dashes and dots, with a letter or digit at both ends"
+        )
+    return text
+
+
+def service_name(text: str) -> str:
+    """Return the name of an InferenceService.
+
+    Raises:
+        ValueError: KServe would refuse it.
+    """
+    if not _SERVICE.fullmatch(text):
+        raise ValueError(
+            f"{text!r} is no name of an InferenceService; expected at most 63 lower-case letters, "
+            "digits and dashes, with a letter first and no dash at the end"
         )
     return text
 
