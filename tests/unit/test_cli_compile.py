@@ -139,8 +139,37 @@ def test_images_come_from_the_variables_that_operators_set_and_an_empty_one_is_n
 
 
 @pytest.mark.parametrize(
+    ("options", "around", "key"),
+    [
+        ([], set(), "secret"),
+        (["--preflight"], {"preflight"}, "secret"),
+        (["--teacher", "inferenceservice:mine"], {"start", "preflight", "stop"}, "account"),
+        (["--teacher=inferenceservice:mine", "--teacher-key=secret"], {"start"}, "secret"),
+        (["--teacher-key=service-account"], set(), "account"),
+    ],
+)
+def test_the_teacher_is_that_of_the_options(
+    tmp_path: Path, options: list[str], around: set[str], key: str
+) -> None:
+    output = tmp_path / "demo.yaml"
+    assert go(output, *options) == 0
+    package = next(yaml.safe_load_all(output.read_text(encoding="utf-8")))
+    executors = package["deploymentSpec"]["executors"]
+    names = {name.removeprefix("exec-").removesuffix("-teacher") for name in executors}
+    assert around <= names
+    (variable,) = executors["exec-gen-questions"]["container"]["env"]
+    assert ("serviceaccount" in variable["value"]) == (key == "account")
+    form = package["root"]["inputDefinitions"]["parameters"]
+    asked = "inference_service" if "start" in around else "teacher_url"
+    assert form[asked].get("defaultValue") == ("mine" if "start" in around else None)
+
+
+@pytest.mark.parametrize(
     ("options", "expected"),
     [
+        (["--teacher", "http://t/v1"], "is no teacher that a cluster could start; expected infer"),
+        (["--teacher", "inferenceservice:"], "--teacher: '' is no name of an InferenceService"),
+        (["--teacher-key", "mine"], "'mine' is not one of 'secret', 'service-account'"),
         (["--memory-limit", "1.5Gi"], "--memory-limit: '1.5Gi' is no amount of memory"),
         (["--cpu-limit", "gpu=1"], "--cpu-limit: 'gpu' is no kind of task; expected one of asking"),
         (["--cpu-request=4", "--cpu-limit=2"], "the cpu-request 4 of asking tasks is above"),

@@ -9,7 +9,7 @@ import pytest
 from asking import complete, connected, failure
 from kfp_sdg.errors import SpecError, TeacherError
 from kfp_sdg.teacher import TeacherOptions, connect
-from kfp_sdg.teacher.credentials import ApiKey, KeyFile, find_api_key
+from kfp_sdg.teacher.credentials import ApiKey, KeyFile, find_api_key, key_for
 from kfp_sdg.teacher.service_account import account_of
 from service_account_tokens import account_token, part
 from stub_teacher import StubTeacher
@@ -119,6 +119,17 @@ def test_a_service_accounts_token_goes_over_tls_alone(tmp_path):
     assert account_token() not in text
     connect(TeacherOptions("https://teacher.sdg.svc"), environ=environ).close()
     connect(TeacherOptions("http://127.0.0.1:9"), environ=environ).close()
+
+
+def test_the_pods_own_token_stays_in_the_pod_where_there_is_no_tls(tmp_path):
+    token = tmp_path / "token"
+    token.write_text(account_token())
+    key = find_api_key({"KFP_SDG_API_KEY_FILE": str(token)})
+    withheld = key_for(key, "http://teacher.sdg.svc/v1", pod_token=token)
+    assert not withheld.given
+    assert "the pod's own token is not sent over http" in withheld.advice
+    assert key_for(key, "https://teacher.sdg.svc/v1", pod_token=token) is key
+    assert key_for(key, "http://127.0.0.1:9/v1", pod_token=token) is key
 
 
 def test_a_key_that_becomes_a_service_accounts_token_is_not_sent_either(tmp_path):

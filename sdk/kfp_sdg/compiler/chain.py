@@ -15,10 +15,10 @@ from kfp_sdg.compiler.parameters import (
     block_parameters,
 )
 from kfp_sdg.compiler.resources import TaskKind
-from kfp_sdg.compiler.teacher_source import SERVICE_ACCOUNT_TOKEN, TeacherKey, without_secret
+from kfp_sdg.compiler.teacher_source import TeacherKey, without_secret
 from kfp_sdg.errors import Problem, SpecError
 from kfp_sdg.runtime.encoding import dump_json
-from kfp_sdg.teacher.credentials import FILE_VARIABLE
+from kfp_sdg.teacher.credentials import FILE_VARIABLE, POD_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,7 +140,7 @@ def give_key(task: PipelineTask, key: TeacherKey, run: Mapping[str, Any]) -> Non
         key: What that is.
         run: The channels of the run's parameters by name.
     """
-    place = SERVICE_ACCOUNT_TOKEN
+    place = str(POD_TOKEN)
     if key is TeacherKey.SECRET:
         place = SECRET_FOLDER
         mount_secret(task, run[TEACHER_SECRET], place)

@@ -1,9 +1,9 @@
 """The part of a pipeline that needs the teacher, with what comes before and after it.
 
 Where the teacher is an InferenceService, that part is a pipeline of its own inside the pipeline,
-and the task that stops the teacher is its exit handler: on a cluster KFP makes an exit hook of any task
-that comes after another and ignores its failure, as it does for ``dsl.ExitHandler``. That one would
-not do here, since nothing made inside of it may be an output or be used after it.
+and the task that stops the teacher is its exit handler: on a cluster KFP makes an exit hook of any
+task that comes after another and ignores its failure, as it does for ``dsl.ExitHandler``. That one
+would not do here, since nothing made inside of it may be an output or be used after it.
 """
 
 from __future__ import annotations

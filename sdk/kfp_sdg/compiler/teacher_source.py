@@ -12,9 +12,6 @@ from kfp_sdg.compiler.parameters import MODEL_ID, TEACHER_SECRET, TEACHER_URL, R
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a place
-"""Where a pod finds the token of its service account, which Kubernetes renews while it runs."""
-
 SERVICE = "inference_service"
 NAMESPACE = "teacher_namespace"
 START_TIMEOUT = "teacher_start_timeout"

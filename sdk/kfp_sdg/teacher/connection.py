@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kfp_sdg.teacher.adaptive import AdaptiveLimiter
 from kfp_sdg.teacher.client import OpenAITeacher
-from kfp_sdg.teacher.credentials import ApiKey, find_api_key, require_safe
+from kfp_sdg.teacher.credentials import ApiKey, find_api_key, key_for, require_safe
 from kfp_sdg.teacher.options import TeacherOptions
 from kfp_sdg.teacher.outage import Patience
 from kfp_sdg.teacher.pool import TeacherPool
@@ -55,9 +55,10 @@ def connect(
     # Imported here: time and memory that runs without a teacher do not pay.
     from kfp_sdg.teacher.aiohttp_transport import AiohttpTransport
 
-    key = find_api_key(os.environ if environ is None else environ)
+    found = find_api_key(os.environ if environ is None else environ)
 
     def open_sender(url: str) -> Sender:
+        key = key_for(found, url)
         require_safe(key, url)
         transport = AiohttpTransport(
             url, key, timeout=options.timeout, connect_timeout=options.connect_timeout

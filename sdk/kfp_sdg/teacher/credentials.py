@@ -33,6 +33,9 @@ _FILES_IN_A_FOLDER = ("api_token", "api_key")
 """A mounted Kubernetes Secret is a folder with a file per key; these two names are understood."""
 
 
+POD_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+"""Where a pod finds the token of its service account."""
+
 _LOOK_EVERY = 2.0
 """Seconds between two looks at the file of a key. Kubernetes replaces a pod's token when a fifth of
 its life is left, which is minutes at least."""
@@ -75,10 +78,12 @@ class ApiKey:
     Attributes:
         value: The key itself; "EMPTY" where there is none.
         source: Where it came from, for messages: "KFP_SDG_API_KEY".
+        note: What else is to be known when a server refuses it.
     """
 
     value: str = field(repr=False)
     source: str
+    note: str = ""
 
     @property
     def given(self) -> bool:
@@ -93,7 +98,7 @@ class ApiKey:
     @property
     def advice(self) -> str:
         """What to do when a server refuses this key."""
-        return _advice(self)
+        return f"{self.note}; {_advice(self)}" if self.note else _advice(self)
 
     def renewed(self, used: str) -> bool:
         """Tell whether the key is another one than that was used: no."""
@@ -144,6 +149,11 @@ class KeyFile:
         if self._clock() - self._looked >= _LOOK_EVERY:
             self._look()
         return self._key.value
+
+    @property
+    def place(self) -> Path:
+        """Where the key is."""
+        return self._place
 
     @property
     def source(self) -> str:
@@ -242,6 +252,22 @@ def objection(key: Key, url: str) -> str | None:
         f"the key is the token of the service account {account}, which is sent over https only, "
         f"and {url} is not; give the teacher's https:// URL, or a key of the server's own"
     )
+
+
+def key_for(key: Key, url: str, *, pod_token: Path = POD_TOKEN) -> Key:
+    """Return the key for a URL: a pod's own token stays in the pod where it may not be sent.
+
+    A pipeline that starts its teacher shows it this token without anybody having chosen so. KServe
+    asks for one behind TLS only; a teacher without TLS asks for none, or for a key of its own.
+
+    Args:
+        key: The key that was found.
+        url: Where it would be sent.
+        pod_token: Where a pod finds its own token.
+    """
+    if not isinstance(key, KeyFile) or key.place != pod_token or objection(key, url) is None:
+        return key
+    return ApiKey(_NO_KEY, "nowhere", "the pod's own token is not sent over http")
 
 
 def require_safe(key: Key, url: str) -> None:
