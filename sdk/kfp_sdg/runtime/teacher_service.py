@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kfp_sdg.errors import ClusterError
-from kfp_sdg.runtime.artifacts import write_parameter
 from kfp_sdg.runtime.console import WARNING, plain_console, say
 
 
@@ -34,6 +33,7 @@ def start_teacher(
         SystemExit: With status 1, after one paragraph about what went wrong.
     """
     from kfp_sdg.kserve import ServiceClient, start
+    from kfp_sdg.runtime.artifacts import write_parameter
 
     with plain_console():
         name = _name(inference_service, namespace)
