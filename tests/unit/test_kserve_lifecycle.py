@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fake_kserve import STOP, Controller, inference_service
+from fake_kserve import STOP, inference_service
 from fake_kubernetes import FakeKubernetes
 from fake_kubernetes_calls import Refusal
 from kfp_sdg.errors import ClusterError
@@ -394,8 +394,7 @@ def test_the_time_of_an_entry_is_a_lease_from_now(cluster, client, said):
     assert abs(until - datetime.now(UTC) - timedelta(hours=1)) < timedelta(minutes=5)
 
 
-def test_a_controller_of_its_own_is_not_needed_for_a_teacher_that_runs(cluster, client, said):
-    cluster.controller = Controller()
+def test_a_teacher_that_runs_is_only_looked_at_by_a_run_without_an_id(cluster, client, said):
     cluster.add(inference_service("teacher", stopped=False))
     assert start(client, "teacher", tell=said).url == URL
     assert cluster.verbs() == ["get"]
