@@ -168,7 +168,7 @@ def fewest_gpus(need: Need) -> Estimate:
     raise SpecError(
         Problem(
             f"{need.shape.model} does not fit on {_gpus_phrase(last)}, the most of one node that "
-            f"can share it: {last.total:,.1f} of the {last.usable:,.1f} GiB of each are needed",
+            f"can share it: of each {last.total:,.1f} GiB are needed and {last.usable:,.1f} there",
             Position("--gpu-memory"),
             expected="smaller weights (--dtype fp8), a context shorter than "
             f"{need.context:,} tokens (--max-model-len), fewer requests at a time than "
@@ -199,26 +199,24 @@ def checked_estimate(need: Need, gpus: int) -> Estimate:
             )
         )
     found = estimate(need, gpus)
-    if found.cache_tokens < need.context:
+    if found.cache_tokens >= need.context:
+        return found
+    room, shorter = "not even its weights fit", ""
+    if found.cache_tokens:
         room = (
-            "not even its weights fit"
-            if not found.cache_tokens
-            else (
-                f"beside its weights there is room for {found.cache_tokens:,} tokens, and one "
-                f"request may have {need.context:,}"
-            )
+            f"beside its weights there is room for {found.cache_tokens:,} tokens, and one request "
+            f"may have {need.context:,}"
         )
-        raise SpecError(
-            Problem(
-                f"{need.shape.model} in {need.weights} does not fit on {_gpus_phrase(found)}: "
-                f"{room}",
-                Position("--gpus"),
-                expected=f"{_enough(need)} GPUs, --dtype fp8, a shorter --max-model-len, or a "
-                "larger --gpu-memory",
-                code="does-not-fit",
-            )
+        shorter = f"--max-model-len {found.cache_tokens}, "
+    raise SpecError(
+        Problem(
+            f"{need.shape.model} in {need.weights} does not fit on {_gpus_phrase(found)}: {room}",
+            Position("--gpus"),
+            expected=f"{_enough(need)} GPUs, {shorter}smaller weights (--dtype fp8), or a larger "
+            "--gpu-memory",
+            code="does-not-fit",
         )
-    return found
+    )
 
 
 def can_be_cut(shape: ModelShape, gpus: int) -> bool:

@@ -19,6 +19,7 @@ from kfp_sdg.cluster.serving.teacher import (
     Teacher,
     gpu_toleration,
     resources,
+    type_arguments,
 )
 from kfp_sdg.errors import Position, Problem, SpecError
 
@@ -133,12 +134,15 @@ def _scaling(teacher: Teacher, most: int, prometheus: str) -> Manifest:
 
 def _template(teacher: Teacher) -> Manifest:
     """Return what differs from the pod of KServe's own configuration for LLMs."""
-    said = (
-        f"--max-model-len {teacher.context} --max-num-seqs {MOST_REQUESTS} "
-        f"--gpu-memory-utilization {UTILIZATION} --enable-prefix-caching"
-    )
+    said = [
+        f"--max-model-len={teacher.context}",
+        f"--max-num-seqs={MOST_REQUESTS}",
+        f"--gpu-memory-utilization={UTILIZATION}",
+        "--enable-prefix-caching",
+        *type_arguments(teacher.weights),
+    ]
     variables = {
-        "VLLM_ADDITIONAL_ARGS": said,
+        "VLLM_ADDITIONAL_ARGS": " ".join(said),
         "USER": "vllm",
         "TORCHINDUCTOR_CACHE_DIR": "/tmp/torchinductor",  # noqa: S108 (an emptyDir)
     }

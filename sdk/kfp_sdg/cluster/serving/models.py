@@ -65,8 +65,8 @@ def unknown_model(name: str) -> SpecError:
         Problem(
             f"the model {name!r} is not known, so its memory cannot be estimated",
             Position("--model"),
-            expected="--gpus N; or --config FILE with its config.json; or --parameters 46.7B "
-            "--layers 32 --heads 32 --kv-heads 8 --head-dim 128",
+            expected="--gpus N, 1 or more; --config FILE with its config.json; or --parameters "
+            "46.7B --layers 32 --heads 32 --kv-heads 8 --head-dim 128",
             suggestion=f"did you mean {short[near[0]]}?" if near else None,
             code="unknown-model",
         )

@@ -10,6 +10,7 @@ from kfp_sdg.cluster.serving.adapters import Adapter, check_uri
 from kfp_sdg.cluster.serving.estimate import (
     CPU_OVERHEAD_GIB,
     GIB,
+    GPUS_OF_A_NODE,
     SEQUENCES,
     Estimate,
     Need,
@@ -222,6 +223,11 @@ def _doubts(
         yield (
             "How many attention heads the model has is not known (--heads): the number of GPUs has "
             "to divide them, else vLLM does not start."
+        )
+    if teacher.gpus > GPUS_OF_A_NODE:
+        yield (
+            f"A replica is one pod, so {teacher.gpus} GPUs have to be in one node; most nodes have "
+            f"{GPUS_OF_A_NODE} at most."
         )
     if found and not found.fits:
         room = found.cache_tokens // found.need.context

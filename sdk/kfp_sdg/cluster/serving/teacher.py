@@ -164,11 +164,11 @@ def arguments(teacher: Teacher) -> list[str]:
         said += [f"--gpu-memory-utilization={UTILIZATION}", "--enable-prefix-caching"]
     else:
         said.append("--enforce-eager")  # compiling for a CPU takes minutes at every start
-    said += _type_arguments(teacher.weights)
+    said += type_arguments(teacher.weights)
     return said + adapter_arguments(teacher.adapters)
 
 
-def _type_arguments(weights: WeightType) -> list[str]:
+def type_arguments(weights: WeightType) -> list[str]:
     """Return what makes vLLM keep the weights as they are wanted.
 
     It makes fp8 of 16-bit weights while it loads them. Other weights of 8 or 4 bits have to be made
