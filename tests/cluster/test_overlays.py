@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -42,19 +43,17 @@ NAMESPACES = {
 }
 """The namespaces of what is applied as it is; bases leave theirs to overlays."""
 
-USUAL_BASE = "overlays/openshift-ai/project"
 NEEDS = {
-    "overlays/kubeflow/components/with-sidecar": ["overlays/standalone"],
     "overlays/openshift-ai/components/managed-pipelines": [
-        USUAL_BASE,
+        "teacher",
         "overlays/openshift-ai/components/pipeline-server",
     ],
+    "pipelines/tags": ["pipelines/examples"],
 }
-"""What a component is tried on, and the components that it needs before it."""
+"""What a component is tried on, if not on the teacher, and components that come before it."""
 
 WITH_A_USER = {
     "overlays/kubeflow",
-    "overlays/kubeflow/components/with-sidecar",
     "overlays/standalone",
     "teacher/components/run-as-user",
 }
@@ -101,8 +100,7 @@ def test_a_cluster_would_take_what_every_component_makes(
     kubectl: Path, tmp_path: Path, component: Path
 ) -> None:
     name = folder_id(component)
-    usual = "teacher" if name.startswith("teacher/") else USUAL_BASE
-    base, *before = NEEDS.get(name, [usual])
+    base, *before = NEEDS.get(name, ["teacher"])
     without = render_with(tmp_path / "without", base, *before)
     changed = render_with(tmp_path / "with", base, *before, name)
     findings = all_findings(changed, fixed_user=name in WITH_A_USER)
@@ -177,6 +175,16 @@ def test_images_with_a_digest_are_named_by_it_in_a_disconnected_cluster(kubectl:
             assert pinned[image.reference.repository] == image.reference.digest
 
 
+def test_a_disconnected_teacher_asks_no_hub(kubectl: Path) -> None:
+    objects = render_of(OVERLAYS / "disconnected")
+    for runtime in named(objects, "ServingRuntime").values():
+        [container] = runtime["spec"]["containers"]
+        assert {"name": "HF_HUB_OFFLINE", "value": "1"} in container["env"]
+    for service in named(objects, "InferenceService").values():
+        uri = service["spec"]["predictor"]["model"]["storageUri"]
+        assert uri.startswith("oci://registry.example.com/")
+
+
 def test_versions_with_other_images_have_names_of_their_own(kubectl: Path) -> None:
     usual = named(render_of(OVERLAYS / "openshift-ai" / "project"), "PipelineVersion")
     mirrored = named(render_of(OVERLAYS / "disconnected"), "PipelineVersion")
@@ -239,6 +247,23 @@ def test_the_secret_of_a_project_names_the_teacher_of_that_project(
     assert list(named(objects, "Namespace")) == ["team-a"]
     endpoint = named(objects, "Secret")["kfp-sdg-teacher"]["stringData"]["endpoint"]
     assert endpoint.split(".")[1] == "team-a"
+
+
+def test_the_connection_types_form_writes_a_secret_that_pipelines_read(kubectl: Path) -> None:
+    form = named(render_of(OVERLAYS / "openshift-ai" / "platform"), "ConfigMap")["sdg-teacher-v1"]
+    fields = {field["envVar"]: field for field in json.loads(form["data"]["fields"])}
+    assert json.loads(form["data"]["category"]) == ["Model serving"]
+    assert set(fields) == {"endpoint", "model_name", "api_token"}
+    assert fields["api_token"]["type"] == "hidden"
+    secret = named(render_of(OVERLAYS / "openshift-ai" / "project"), "Secret")["kfp-sdg-teacher"]
+    required = {name for name, field in fields.items() if field["required"]}
+    assert set(secret["stringData"]) == required
+    reference = secret["metadata"]["annotations"]["opendatahub.io/connection-type-ref"]
+    assert reference == form["metadata"]["name"]
+    model = secret["stringData"]["model_name"]
+    services = named(render_of(OVERLAYS / "openshift-ai" / "project"), "InferenceService")
+    assert model in services
+    assert secret["stringData"]["endpoint"].startswith(f"https://{model}-predictor.")
 
 
 def test_examples_for_argo_cd_lead_to_this_version_and_to_folders_that_are_there(

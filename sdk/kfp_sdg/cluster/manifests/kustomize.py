@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from kfp_sdg.cluster.manifests.yaml_text import Manifest, yaml_text
 
-    from kfp_sdg.cluster.manifests.yaml_text import Manifest
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 CONFIG_FILE = "kustomizeconfig.yaml"
 GROUP = "pipelines.kubeflow.org"
@@ -41,6 +41,38 @@ def kustomize_config(resources: Iterable[Manifest]) -> Manifest:
             }
         ],
         "images": [{**version, "path": path.format(name)} for name in sorted(executors)],
+    }
+
+
+def tags_component(tags: Mapping[str, str]) -> Manifest:
+    """Return a kustomize Component that puts tags on pipelines and their versions.
+
+    Tags may be changed where a version is there already, unlike the rest of it; so they need not be
+    part of what a version's name is the hash of.
+
+    Args:
+        tags: At most 20, keys and values of at most 63 characters (``model/pipeline_tags.go``).
+    """
+    api_version = f"{GROUP}/v2beta1"
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1alpha1",
+        "kind": "Component",
+        "patches": [
+            {
+                "target": {"group": GROUP, "kind": kind},
+                "patch": yaml_text(
+                    [
+                        {
+                            "apiVersion": api_version,
+                            "kind": kind,
+                            "metadata": {"name": "any"},
+                            "spec": {"tags": dict(tags)},
+                        }
+                    ]
+                ),
+            }
+            for kind in ("Pipeline", "PipelineVersion")
+        ],
     }
 
 

@@ -19,7 +19,7 @@ from kfp_sdg.cluster.manifests.disconnected import (
     images_component,
     images_of_a_cluster,
 )
-from kfp_sdg.cluster.manifests.kustomize import kustomization
+from kfp_sdg.cluster.manifests.kustomize import kustomization, tags_component
 from kfp_sdg.cluster.manifests.resources import pipeline_resources
 from kfp_sdg.cluster.manifests.yaml_text import Manifest, yaml_text
 from kfp_sdg.cluster.serving.openshift import runtime_template
@@ -34,6 +34,9 @@ _SOURCES = f"https://github.com/kfp-sdg/kfp-sdg/blob/v{__version__}/pipelines"
 _FOLDER = PurePosixPath("pipelines")
 _WRITTEN_WHOLE = (_FOLDER, PurePosixPath("teacher"))
 _HEADER = "Written by make manifests."
+_TAGS_HEADER = f"""\
+{_HEADER} For KFP 2.17 and newer: tags, by which the dashboard's lists can be filtered.
+Older ones refuse the field."""
 _IMAGES_HEADER = f"""\
 {_HEADER} Every image of images/images.lock from a registry of your own: write its
 name for {REGISTRY}. Ours have a digest once they are published and locked."""
@@ -95,6 +98,8 @@ def _pipeline_files() -> dict[PurePosixPath, str]:
     files[_FOLDER / "kustomization.yaml"] = yaml_text(
         [kustomization(sorted(bases))], header=_HEADER
     )
+    tags = tags_component({"kfp-sdg": f"v{__version__}"})
+    files[_FOLDER / "tags/kustomization.yaml"] = yaml_text([tags], header=_TAGS_HEADER)
     return files
 
 
