@@ -12,7 +12,7 @@ RESOLVE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 RESOLVE_IMAGE := $(RESOLVE) --config-file images/uv.toml --constraint .ci/requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format compile components schema lock manifests kubectl verify-cluster images lock-images bench clean
+.PHONY: help setup demo test lint format compile components schema lock manifests kubectl verify-cluster images lock-images test-containers sbom audit bench clean
 
 help: ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ demo: $(READY) ## Compile the sample pipeline and run it on KFP's local runner w
 test: $(READY) ## Run every test that needs no cluster and no container engine
 	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist worksteal
 
-lint: $(READY) ## ruff, mypy, the layers, yamllint
+lint: $(READY) ## ruff, mypy, the layers, yamllint, hadolint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy sdk/kfp_sdg images/bundle
@@ -53,6 +53,7 @@ lint: $(READY) ## ruff, mypy, the layers, yamllint
 	@rm -rf build/lint && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/lint .
 	PYTHONPATH=build/lint $(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
+	$(BIN)/hadolint images/*/Containerfile
 
 format: $(READY) ## Let ruff format and mend what it can
 	$(BIN)/ruff check --fix .
@@ -80,6 +81,17 @@ verify-cluster: $(READY) ## Ask an API server, in a dry run, for every manifest 
 images: ## Build the images with podman or docker (CONTAINER_TOOL=, BASE_IMAGE=, NAMES=)
 	@images/build.sh $(NAMES)
 
+test-containers: $(READY) ## Build the images and run tasks in them (on a bare Debian, as root, prepares podman)
+	@images/podman/bootstrap.sh if-needed
+	@images/build.sh
+	@KFP_SDG_CONTAINER_TOOL="$$(images/tool.sh)" KFP_SDG_REQUIRE_CONTAINERS=1 $(BIN)/python -m pytest tests/containers
+
+sbom: ## Write what is in each image as CycloneDX JSON into build/sbom
+	@images/sbom.sh
+
+audit: ## Look up known vulnerabilities of what the images hold
+	@images/audit.sh
+
 bench: $(READY) ## Measure speed, cost, journal and resume beside a bare client (PEERS=1: and beside peers)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.bench $(if $(PEERS),--peers) $(ARGS)
 
@@ -97,4 +109,5 @@ lock-images:
 	  | $(RESOLVE_IMAGE) - --output-file images/build.lock
 
 clean: ## Remove what was built
+	@[ ! -d build/containers ] || KFP_SDG_CONTAINERS= images/podman/bootstrap.sh clean
 	rm -rf $(VENV) build dist demo-output sdk/*.egg-info *.egg-info

@@ -3,8 +3,9 @@
 # registry and no container engine is to be had: a CI worker, a sandbox. A machine whose podman or
 # docker works needs none of this.
 #
-#   images/podman/bootstrap.sh         install, configure, make the base image, try it
-#   images/podman/bootstrap.sh clean   remove the images and the folder again (packages stay)
+#   images/podman/bootstrap.sh             install, configure, make the base image, try it
+#   images/podman/bootstrap.sh if-needed   the same, unless podman or docker runs the images' base as it is
+#   images/podman/bootstrap.sh clean       remove the images and the folder again (packages stay)
 #
 # All of it is in ${KFP_SDG_CONTAINERS:-build/containers}; nothing in /etc is touched. Run podman with it
 # as images/podman/podman. Packages come from whatever mirror this machine's apt uses.
@@ -117,10 +118,21 @@ clean() {
   rm -rf "$folder"
 }
 
+# Whether a tool of this machine can do without us: it has to get the base from a registry and run it.
+works_already() {
+  local tool base
+  tool="$("$root/images/tool.sh" 2>/dev/null)" || return 1
+  [ "$tool" != "$podman" ] || return 1
+  base="${BASE_IMAGE:-$(sed -n 's/^ARG BASE_IMAGE=//p' "$root/images/runtime/Containerfile")}"
+  timeout 300 "$tool" run --rm --entrypoint python3 "$base" -c '' >/dev/null 2>&1 || return 1
+  tell "$tool works as it is"
+}
+
 case "${1:-}" in
   "") ;;
+  if-needed) if works_already; then exit 0; fi ;;
   clean) clean; exit 0 ;;
-  *) tell "unknown argument '$1' (none, or: clean)"; exit 2 ;;
+  *) tell "unknown argument '$1' (none, if-needed or clean)"; exit 2 ;;
 esac
 [ "$(uname -s)" = Linux ] || cannot "this is $(uname -s); install podman or docker, 'make images' uses it as it is"
 [ "$(id -u)" = 0 ] || cannot "this needs root (id is $(id -u)); install podman or docker, 'make images' uses it as it is"
