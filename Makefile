@@ -90,7 +90,7 @@ sbom: ## Write what is in each image as CycloneDX JSON into build/sbom
 	@images/sbom.sh
 
 audit: ## Look up known vulnerabilities of what the images hold
-	@images/audit.sh
+	@$(PYTHON) images/audit.py
 
 bench: $(READY) ## Measure speed, cost, journal and resume beside a bare client (PEERS=1: and beside peers)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.bench $(if $(PEERS),--peers) $(ARGS)
