@@ -80,7 +80,9 @@ def compile_pipeline(
         PipelineFunction(tasks, parameters, outputs={"dataset": dsl.Dataset}),
         name=safe_name,
         display_name=display_name,
-        description=without_templates(description or _description(spec, display_name)),
+        description=without_templates(
+            description or _description(spec, display_name) + source.remark
+        ),
     )
     return CompiledPipeline(
         name=graph.name,

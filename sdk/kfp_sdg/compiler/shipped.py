@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kfp_sdg.compiler.graph import compile_pipeline
+from kfp_sdg.compiler.teacher_source import TeacherKey, TeacherSource
 from kfp_sdg.compiler.workflow import compile_workflow
 from kfp_sdg.instructlab.pipeline_set import find_pipelines
 from kfp_sdg.pipelines import SHIPPED_FOLDER, shipped, shipped_names
@@ -26,6 +27,12 @@ _NEED_A_PLUGIN = frozenset({"examples/custom_block/pipeline"})
 """Pipelines with block types that no image of ours knows."""
 
 _WORKFLOW = "instructlab"
+_WITH_TEACHER = f"{_WORKFLOW}/with_teacher"
+"""The whole workflow, which starts its teacher by itself."""
+
+_TEACHER = TeacherSource(inference_service="mixtral-8x7b-instruct", key=TeacherKey.SERVICE_ACCOUNT)
+"""The InferenceService of ``manifests/teacher`` that the shipped prompts were written for."""
+
 _WORKFLOWS_PIPELINES = "full"
 """The set of pipelines that the shipped package of the whole workflow is made of."""
 
@@ -33,8 +40,12 @@ _SDK_VERSION = re.compile(r"^sdkVersion: .*\n", re.MULTILINE)
 
 
 def compiled_names() -> list[str]:
-    """Return the names of the shipped pipelines that have a package, and of the workflow."""
-    return [_WORKFLOW, *(name for name in shipped_names() if name not in _NEED_A_PLUGIN)]
+    """Return the names of the shipped pipelines that have a package, and of the workflow's two."""
+    return [
+        _WORKFLOW,
+        _WITH_TEACHER,
+        *(name for name in shipped_names() if name not in _NEED_A_PLUGIN),
+    ]
 
 
 def compiled_file(name: str) -> Path:
@@ -52,10 +63,20 @@ def compiled_pipeline(name: str) -> CompiledGraph:
     Args:
         name: One of ``compiled_names()``; it is the pipeline's name at KFP too.
     """
-    if name == _WORKFLOW:
+    if name in (_WORKFLOW, _WITH_TEACHER):
         pipelines = find_pipelines(str(SHIPPED_FOLDER / _WORKFLOW / _WORKFLOWS_PIPELINES))
-        return compile_workflow(pipelines, name=name)
+        teacher = _TEACHER if name == _WITH_TEACHER else None
+        return compile_workflow(pipelines, name=name, teacher=teacher)
     return compile_pipeline(load_pipeline(shipped(name)), name=name)
+
+
+def source_of(name: str) -> str:
+    """Return where a shipped pipeline's YAML is: a file or a folder below ``pipelines``.
+
+    Args:
+        name: One of ``compiled_names()``.
+    """
+    return _WORKFLOW if name in (_WORKFLOW, _WITH_TEACHER) else f"{name}.yaml"
 
 
 def compiled_text(name: str) -> str:

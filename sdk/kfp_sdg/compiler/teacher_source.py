@@ -53,6 +53,16 @@ class TeacherSource:
         """Whether there is a preflight."""
         return self.preflight or self.inference_service is not None
 
+    @property
+    def remark(self) -> str:
+        """What the dashboard says about it, as the last lines of a description; "" for nothing."""
+        if self.inference_service is None:
+            return ""
+        return (
+            "\nThe teacher, an InferenceService, is started for each run, checked, and stopped "
+            "after it, also when a task fails."
+        )
+
     def form(
         self, of_blocks: Iterable[RunParameter], *, model_is_known: bool
     ) -> tuple[RunParameter, ...]:

@@ -141,7 +141,7 @@ def compile_workflow(
         # KFP takes a task for the whole pipeline if both have one name.
         name=unique_name(pipeline_name(display_name), _TAKEN | {*section.names.values()}),
         display_name=display_name,
-        description=without_templates(description or _description(pipelines)),
+        description=without_templates(description or _description(pipelines) + source.remark),
     )
     return CompiledWorkflow(
         name=graph.name,

@@ -24,7 +24,7 @@ from kfp_sdg.cluster.manifests.resources import pipeline_resources
 from kfp_sdg.cluster.manifests.yaml_text import Manifest, yaml_text
 from kfp_sdg.cluster.serving.openshift import runtime_template
 from kfp_sdg.cluster.serving.shipped import shipped_teacher_manifests
-from kfp_sdg.compiler.shipped import compiled_names, compiled_pipeline
+from kfp_sdg.compiler.shipped import compiled_names, compiled_pipeline, source_of
 from kfp_sdg.images import LOCK_FILE
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _pipeline_files() -> dict[PurePosixPath, str]:
     bases: dict[str, dict[str, tuple[Manifest, Manifest]]] = {}
     for name in compiled_names():
         compiled = compiled_pipeline(name)
-        source = f"{_SOURCES}/{name}.yaml" if "/" in name else f"{_SOURCES}/{name}"
+        source = f"{_SOURCES}/{source_of(name)}"
         resources = pipeline_resources(compiled, code_source_url=source)
         bases.setdefault(name.partition("/")[0], {})[f"{compiled.name}.yaml"] = resources
     files = {
