@@ -81,17 +81,18 @@ def test_every_compiled_pipeline_is_there_with_one_version_named_after_its_conte
         assert re.fullmatch(f"{version['spec']['pipelineName']}-[0-9a-f]{{10}}", name)
 
 
-def test_a_version_comes_after_its_pipeline_and_is_never_pruned(
+def test_argo_cd_brings_a_pipeline_before_its_versions_and_prunes_neither(
     plain: list[dict[str, Any]],
 ) -> None:
-    def wave(o: dict[str, Any]) -> int:
-        return int(o["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
+    def told(kind: str, what: str) -> set[str]:
+        objects = named(plain, kind).values()
+        return {o["metadata"]["annotations"][f"argocd.argoproj.io/{what}"] for o in objects}
 
-    assert {wave(p) for p in named(plain, "Pipeline").values()} == {-1}
-    for version in named(plain, "PipelineVersion").values():
-        assert wave(version) == 0
-        options = version["metadata"]["annotations"]["argocd.argoproj.io/sync-options"]
-        assert options.split(",") == ["Prune=false", "ServerSideApply=true"]
+    assert told("Pipeline", "sync-wave") == {"-1"}
+    assert told("PipelineVersion", "sync-wave") == {"0"}
+    # a version is deleted with its Pipeline, which owns it
+    assert told("Pipeline", "sync-options") == {"Prune=false"}
+    assert told("PipelineVersion", "sync-options") == {"Prune=false,ServerSideApply=true"}
 
 
 def test_a_version_tells_where_its_source_is(plain: list[dict[str, Any]]) -> None:

@@ -30,9 +30,10 @@ def pipeline_resources(
     """Return a pipeline's Pipeline and PipelineVersion.
 
     The Pipeline is in Argo CD's wave before the version's, because KFP's webhook refuses a version
-    whose Pipeline is not there (``webhook/pipelineversion_webhook.go``). A version that Git has no
-    more is not pruned: runs refer to it. ``spec.tags`` and ``spec.versionName`` are left out, since
-    only KFP 2.17 and newer have them, and an older API server refuses what it does not know.
+    whose Pipeline is not there (``webhook/pipelineversion_webhook.go``). What Git has no more is
+    not pruned: runs refer to versions, and Kubernetes deletes those with their Pipeline, which owns
+    them. ``spec.tags`` and ``spec.versionName`` are left out: only KFP 2.17 and newer have them;
+    older API servers refuse what they do not know.
 
     Args:
         compiled: What a pipeline, or a workflow of several, was compiled to.
@@ -42,7 +43,10 @@ def pipeline_resources(
     """
     text = compiled.to_yaml("crd", namespace=namespace)
     pipeline, version = yaml.load_all(text, Loader=yaml.CSafeLoader)
-    pipeline["metadata"] |= {"labels": dict(PART_OF), "annotations": {_WAVE: "-1"}}
+    pipeline["metadata"] |= {
+        "labels": dict(PART_OF),
+        "annotations": {_WAVE: "-1", _OPTIONS: "Prune=false"},
+    }
     version["metadata"] |= {
         "labels": dict(PART_OF),
         "annotations": {_WAVE: "0", _OPTIONS: "Prune=false,ServerSideApply=true"},
