@@ -15,7 +15,7 @@ RESOLVE_IMAGE := $(RESOLVE) --config-file images/uv.toml --constraint .ci/requir
 .PHONY: help setup demo test lint format compile components schema lock manifests kubectl verify-cluster images lock-images test-containers sbom audit bench clean
 
 help: ## Show the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Create .venv with everything that the other verbs need
 
