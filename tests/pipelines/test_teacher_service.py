@@ -13,6 +13,7 @@ from kfp_runs import DROP_B, PROMPT, ROWS
 from kfp_sdg.blocks import PipelineContext
 from kfp_sdg.compiler import PodOptions, TeacherSource, compile_pipeline, compile_workflow
 from kfp_sdg.compiler.local_process import LocalRunner
+from kfp_sdg.compiler.pods import PodParameter
 from kfp_sdg.engine import run
 from kfp_sdg.instructlab.pipeline_set import find_pipelines
 from kfp_sdg.spec.model import BlockSpec, PipelineSpec
@@ -150,12 +151,15 @@ def test_the_workflow_starts_one_teacher_for_all_kinds_and_skips_those_without_l
     stub: StubTeacher, cluster: FakeKubernetes, tmp_path: Path
 ) -> None:
     write_leaf(tmp_path / "taxonomy", SKILL, skill())
-    compiled = compile_workflow(find_pipelines("simple"), pods=PODS, teacher=SOURCE)
+    pods = PodOptions(retries=0, parameters=tuple(PodParameter))
+    compiled = compile_workflow(find_pipelines("simple"), pods=pods, teacher=SOURCE)
     ended = Ended(
         compiled,
         tmp_path / "run",
         taxonomy_repo=str(tmp_path / "taxonomy"),
         num_instructions_to_generate=1,
+        pod_tolerations=[{"key": "batch", "operator": "Exists", "tolerationSeconds": 30}],
+        pod_memory_limit="6Gi",
     )
 
     assert ended.succeeded, ended.log

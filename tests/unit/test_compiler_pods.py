@@ -187,6 +187,17 @@ def test_what_the_run_form_says_about_pods_reaches_every_task() -> None:
             assert "pod_cpu_limit" in container["resources"]["resourceCpuLimit"], name
 
 
+def test_every_pipeline_around_a_task_leads_the_forms_pods_to_it() -> None:
+    package = documents(workflow(PodOptions(parameters=tuple(PodParameter))))[0]
+    graphs = [component for component in package["components"].values() if "dag" in component]
+    assert len(graphs) > 5
+    for graph in graphs:
+        known = graph["inputDefinitions"]["parameters"].keys()
+        for task in graph["dag"]["tasks"].values():
+            for source in task["inputs"].get("parameters", {}).values():
+                assert source.get("componentInputParameter", next(iter(known))) in known
+
+
 def test_no_component_has_an_input_that_kfp_would_overwrite_with_a_resource() -> None:
     from kfp_sdg.compiler.library import ComponentLibrary
     from kfp_sdg.components.build import component_folders

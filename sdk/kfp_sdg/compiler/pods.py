@@ -253,6 +253,8 @@ class PodOptions:
         }
         for resource, quantity in {**resources, **asked}.items():
             setters[resource](quantity)
+        # KFP itself forgets to lead these channels into the conditions around a task.
+        task.register_pipeline_channels(list(asked.values()))
 
     def _set_placement(self, task: PipelineTask, run: Mapping[str, Any]) -> None:
         from kfp import kubernetes
