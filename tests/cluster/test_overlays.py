@@ -211,6 +211,37 @@ def test_kubectl_applies_every_pipeline_before_its_versions(kubectl: Path, name:
             assert o["spec"]["pipelineName"] in there
 
 
+@pytest.mark.parametrize(
+    "name", ["overlays/standalone", "overlays/kubeflow", "overlays/openshift-ai/project"]
+)
+def test_the_teacher_that_a_run_starts_is_there_and_may_be_started(
+    kubectl: Path, name: str
+) -> None:
+    objects = render_of(MANIFESTS / name)
+    named_teachers = {
+        parameters["inference_service"]["defaultValue"]
+        for version in named(objects, "PipelineVersion").values()
+        if "inference_service" in (parameters := _run_form(version))
+    }
+    assert named_teachers
+    assert named_teachers <= set(named(objects, "InferenceService"))
+    role = named(objects, "Role")["kfp-sdg-teacher"]
+    assert role["rules"] == [
+        {
+            "apiGroups": ["serving.kserve.io"],
+            "resources": ["inferenceservices"],
+            "resourceNames": role["rules"][0]["resourceNames"],
+            "verbs": ["get", "patch"],
+        }
+    ]
+    assert set(role["rules"][0]["resourceNames"]) == set(named(objects, "InferenceService"))
+
+
+def _run_form(version: dict[str, Any]) -> dict[str, Any]:
+    root = version["spec"]["pipelineSpec"]["root"]
+    return root["inputDefinitions"]["parameters"]
+
+
 def test_a_prefix_for_a_teacher_reaches_the_rights_to_start_it(
     kubectl: Path, tmp_path: Path
 ) -> None:
