@@ -31,7 +31,10 @@ _ADAPTER_SCHEMES = ("hf", "s3", "pvc")
 _IDLE_SECONDS = 900
 _PERIOD = 10
 _HERE = '{namespace="{{ .ObjectMeta.Namespace }}"}'
-"""KServe fills that in, so that the same file is right in every namespace."""
+_PODS = (
+    '{namespace="{{ .ObjectMeta.Namespace }}",pod=~"{{ ChildName .ObjectMeta.Name `-kserve` }}-.*"}'
+)
+"""KServe fills both in, so that the same file is right in every namespace."""
 PROMETHEUS = "http://prometheus-operated.monitoring.svc:9090"
 """That of kube-prometheus, as it is installed most often."""
 
@@ -75,7 +78,7 @@ def llm_inference_service(
         "kind": "LLMInferenceService",
         "metadata": {
             "name": teacher.name,
-            "labels": labels(teacher.name),
+            "labels": _labels(teacher.name),
             "annotations": {"openshift.io/display-name": title},
         },
         "spec": {
@@ -86,6 +89,14 @@ def llm_inference_service(
             "template": _template(teacher),
         },
     }
+
+
+def _labels(name: str) -> dict[str, str]:
+    """Return its labels: not those by which the network policy of other teachers knows them.
+
+    Here requests come through a gateway and a scheduler, which that policy would keep out.
+    """
+    return {k: v for k, v in labels(name).items() if k != "app.kubernetes.io/component"}
 
 
 def _check_adapter(adapter: Adapter) -> None:
@@ -102,12 +113,16 @@ def _check_adapter(adapter: Adapter) -> None:
 
 
 def _scaling(teacher: Teacher, most: int, prometheus: str) -> Manifest:
-    """Return how it scales: requests at the scheduler wake it, requests in line add replicas."""
+    """Return how it scales.
+
+    Requests at the scheduler wake it, those in the making keep it, those in line add replicas.
+    """
     came = f"sum(rate(inference_objective_request_total{_HERE}[2m])) or vector(0)"
     failed = f"sum(rate(inference_objective_request_error_total{_HERE}[2m])) or vector(0)"
     queries = {
         "requests": (f"({came}) + ({failed})", str(MOST_REQUESTS)),
-        "waiting": (f"sum(vllm:num_requests_waiting{_HERE})", "32"),
+        "running": (f"sum(vllm:num_requests_running{_PODS})", str(MOST_REQUESTS)),
+        "waiting": (f"sum(vllm:num_requests_waiting{_PODS})", "32"),
     }
     return {
         "minReplicas": 1,
