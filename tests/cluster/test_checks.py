@@ -325,6 +325,47 @@ def test_a_service_without_its_runtime_is_no_pod_that_could_be_judged() -> None:
         pod_security_findings([m for m in good() if m["kind"] != "ServingRuntime"])
 
 
+@pytest.mark.parametrize(
+    ("uri", "added"),
+    [
+        ("oci://r/m:1", ["modelcar", "modelcar-init"]),
+        ("hf://a/b", ["storage-initializer"]),
+        ("pvc://a/b", []),
+    ],
+)
+def test_a_pod_gets_what_kserve_adds_to_fetch_its_model(uri: str, added: list[str]) -> None:
+    manifests = planted("InferenceService", "spec predictor model storageUri", uri)
+    (pod,) = [p for p in pods_of(manifests, with_storage=True) if p.where.startswith("Inf")]
+    containers = [*pod.spec["containers"], *pod.spec["initContainers"]]
+    assert [c["name"] for c in containers] == ["kserve-container", *added]
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "fields", "said"),
+    [
+        ("monitoring.coreos.com/v1", "ServiceMonitor", {"spec": {"selector": {}}}, "'endpoints'"),
+        (
+            "route.openshift.io/v1",
+            "Route",
+            {"spec": {"to": {"kind": "Service", "name": "x"}, "tsl": {}}},
+            "did you mean 'tls'",
+        ),
+        (
+            "argoproj.io/v1alpha1",
+            "Application",
+            {"spec": {"project": "p", "destination": {}, "syncPolicy": {"syncOptions": ["X"]}}},
+            "expected what matches",
+        ),
+        ("example.org/v1", "Unheard", {}, "no schema of Unheard"),
+    ],
+)
+def test_kinds_that_nobody_else_knows_are_checked_or_reported(
+    api_version: str, kind: str, fields: Manifest, said: str
+) -> None:
+    manifest = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}, **fields}
+    assert said in the_one(object_findings([manifest]))
+
+
 def test_an_object_that_stands_twice_is_found() -> None:
     policy = good()[-1]
     assert "stands 2 times" in the_one(object_findings([policy, policy]))

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cluster.checks import Manifest, Pod, all_findings, needs_crds, pods_of, read_manifests
+from cluster.checks import (
+    Manifest,
+    Pod,
+    all_findings,
+    needs_crds,
+    pods_of,
+    read_manifests,
+    restricted_problems,
+)
 from cluster_manifests import MANIFESTS, named, overlay, relative_to
 from kfp_sdg.cluster.manifests import yaml_text
 from kfp_sdg.cluster.serving import (
@@ -201,6 +211,28 @@ def test_no_sidecar_and_a_user_are_said_to_every_pod(kubectl: Path, tmp_path: Pa
             "runAsGroup": 0,
             "seccompProfile": {"type": "RuntimeDefault"},
         }
+
+
+@pytest.mark.parametrize(
+    ("source", "added"),
+    [("hf", {"storage-initializer"}), ("oci", {"modelcar", "modelcar-init"}), ("pvc", set())],
+)
+def test_only_what_kserve_adds_to_fetch_models_may_be_less_than_restricted(
+    kubectl: Path, tmp_path: Path, source: str, added: set[str]
+) -> None:
+    for pod in pods_of(with_components(tmp_path / "o", source), with_storage=True):
+        containers = [*pod.spec["containers"], *pod.spec.get("initContainers", [])]
+        ours = [c for c in containers if c["name"] not in added]
+        assert pod.where.startswith("ServingRuntime") or len(containers) - len(ours) == len(added)
+        assert not list(restricted_problems({**pod.spec, "containers": ours, "initContainers": []}))
+
+
+def test_the_patch_in_the_readme_makes_kserves_container_restricted(kubectl: Path) -> None:
+    readme = (TEACHERS / "README.md").read_text(encoding="utf-8")
+    (patch,) = re.findall(r"clusterstoragecontainer default .* -p '(.*)'", readme)
+    fetching = {"name": "storage-initializer", **json.loads(patch)["spec"]["container"]}
+    for pod in pods(shipped()).values():
+        assert not list(restricted_problems({**pod.spec, "initContainers": [fetching]}))
 
 
 def test_a_prefix_keeps_teachers_with_their_runtime_and_a_mirror_takes_its_image(

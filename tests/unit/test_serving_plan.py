@@ -63,7 +63,7 @@ def test_an_unknown_model_needs_gpus_or_numbers() -> None:
     assert f"did you mean {MIXTRAL}?" in str(caught.value)
     plan = plan_teacher(Wishes("a/b", gpus=3))
     assert plan.estimate is None
-    assert "is not checked" in plan.doubts[0]
+    assert any("is not checked" in doubt for doubt in plan.doubts)
 
 
 def test_the_context_is_what_the_model_has_at_most() -> None:
@@ -179,6 +179,13 @@ def test_a_teacher_waits_until_a_pipeline_starts_it_unless_it_is_to_run() -> Non
     )
     assert waiting["metadata"]["annotations"][stop] == "true"
     assert stop not in running["metadata"]["annotations"]
+
+
+def test_pods_have_a_user_where_somebody_says_so_and_a_doubt_where_nobody_does() -> None:
+    assert "runAsUser" not in predictor()["securityContext"]
+    assert predictor(user=2000)["securityContext"]["runAsUser"] == 2000
+    doubts = [plan_teacher(Wishes(MIXTRAL, user=user)).doubts for user in (None, 2000)]
+    assert [any("--run-as-user" in doubt for doubt in each) for each in doubts] == [True, False]
 
 
 def test_an_llm_service_is_given_adapters_by_name_and_wakes_on_the_schedulers_count() -> None:

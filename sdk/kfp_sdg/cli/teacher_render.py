@@ -155,6 +155,16 @@ def render_command(
             metavar="URL", help="The Prometheus that has vLLM's series.", show_default=False
         ),
     ] = None,
+    run_as_user: Annotated[
+        int | None,
+        typer.Option(
+            metavar="UID",
+            min=1,
+            help="The user of its pods, 2000 for vLLM's images. Needed on clusters other than "
+            "OpenShift, which refuses it.",
+            show_default=False,
+        ),
+    ] = None,
     running: Annotated[
         bool,
         typer.Option("--running", help="It starts when it is applied, not when a pipeline asks."),
@@ -215,6 +225,7 @@ def render_command(
         shape=_shape(model, config, parameters, numbers),
         autoscaling=_autoscaling(max_replicas, prometheus, namespace),
         stopped=not running,
+        user=run_as_user,
     )
     plan = plan_teacher(wishes)
     manifests = [
@@ -354,6 +365,10 @@ def _explain(plan: Plan, output: str) -> None:
     from kfp_sdg.cluster.serving import estimate_lines
 
     aside = output == _STDOUT
+    teacher = plan.teacher
+    if not teacher.gpus:
+        memory = f"{teacher.size.memory[0]} of memory, {teacher.cpu_cache} GiB of it KV cache"
+        typer.echo(f"{teacher.model} on {teacher.size.cpu[0]} CPUs with {memory}.", err=aside)
     for line in estimate_lines(plan.estimate) if plan.estimate else ():
         typer.echo(line, err=aside)
     for doubt in plan.doubts:

@@ -20,7 +20,6 @@ _VOLUMES = frozenset(
         "downwardAPI",
         "emptyDir",
         "ephemeral",
-        "image",
         "persistentVolumeClaim",
         "projected",
         "secret",

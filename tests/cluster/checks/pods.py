@@ -8,7 +8,7 @@ pkg/controller/v1beta1/inferenceservice/utils/utils.go).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cluster.checks.findings import Manifest, name_of
@@ -82,12 +82,16 @@ class Pod:
     labels: dict[str, str]
 
 
-def pods_of(manifests: Iterable[Manifest], runtimes: Iterable[Manifest] = ()) -> Iterator[Pod]:
+def pods_of(
+    manifests: Iterable[Manifest], runtimes: Iterable[Manifest] = (), *, with_storage: bool = False
+) -> Iterator[Pod]:
     """Yield the pods of manifests.
 
     Args:
         manifests: A render.
         runtimes: ServingRuntimes that it refers to and that are applied before it.
+        with_storage: Whether with the containers that KServe adds to fetch models, as it adds
+            them where the cluster's administrator has changed nothing.
 
     Raises:
         LookupError: An InferenceService names a runtime that is in neither.
@@ -101,7 +105,8 @@ def pods_of(manifests: Iterable[Manifest], runtimes: Iterable[Manifest] = ()) ->
     for manifest in manifests:
         spec, where = manifest.get("spec", {}), name_of(manifest)
         if manifest["kind"] == "InferenceService":
-            yield _predictor_pod(manifest, known)
+            pod = _predictor_pod(manifest, known)
+            yield _with_storage(pod, manifest) if with_storage else pod
         elif manifest["kind"] == "Pod":
             yield Pod(where, ".spec", spec, manifest["metadata"].get("labels", {}))
         else:
@@ -160,6 +165,22 @@ def _predictor_pod(service: Manifest, runtimes: dict[str, Manifest]) -> Pod:
     spec = merge(_pod_fields(runtime), own)
     spec["containers"] = [*containers, *spec.get("containers", [])]
     return Pod(name_of(service), ".spec.predictor", spec, {**runtime.get("labels", {}), **labels})
+
+
+def _with_storage(pod: Pod, service: Manifest) -> Pod:
+    """Return a predictor's pod with what KServe adds for its models (pkg/utils/storage.go)."""
+    predictor = service["spec"]["predictor"]
+    uris = [predictor.get("model", {}).get("storageUri")]
+    uris += [entry["uri"] for entry in predictor.get("storageUris", [])]
+    schemes = {uri.partition("://")[0] for uri in uris if uri}
+    spec = {**pod.spec, "initContainers": list(pod.spec.get("initContainers", []))}
+    if "oci" in schemes:
+        spec["containers"] = [*spec["containers"], {"name": "modelcar"}]
+        spec["initContainers"].append({"name": "modelcar-init"})
+        spec["shareProcessNamespace"] = True
+    if schemes - {"oci", "pvc"}:
+        spec["initContainers"].append({"name": "storage-initializer"})
+    return replace(pod, spec=spec)
 
 
 _MODEL_FIELDS = frozenset(

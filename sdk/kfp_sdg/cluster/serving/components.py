@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.cluster.manifests import yaml_text
 from kfp_sdg.cluster.serving.openshift import RUNTIME_CHANGE
+from kfp_sdg.cluster.serving.runtime import VLLM_USER
 from kfp_sdg.cluster.serving.surroundings import (
     NAME,
     disruption_budget,
@@ -18,6 +19,7 @@ from kfp_sdg.cluster.serving.teacher import (
     adapter_arguments,
     adapter_volumes,
     autoscaling_change,
+    user_context,
 )
 
 if TYPE_CHECKING:
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
 
     from kfp_sdg.cluster.manifests import Manifest
     from kfp_sdg.cluster.serving.adapters import Adapter
-
-VLLM_USER = 2000
-"""The user ``vllm`` of vLLM's images for GPUs, whose group is 0 (docker/Dockerfile of vllm)."""
 
 _WIDTH = 96
 _MADE = "Written by make manifests."
@@ -61,7 +60,7 @@ def component_files(
                 "annotations": {"sidecar.istio.io/inject": "false"},
             }
         ),
-        "run-as-user": _predictors({"securityContext": {"runAsUser": VLLM_USER, "runAsGroup": 0}}),
+        "run-as-user": _predictors({"securityContext": user_context(VLLM_USER)}),
         "openshift-ai": _openshift_ai(),
         "monitoring": _Component({"service-monitor.yaml": [service_monitor()]}),
     }

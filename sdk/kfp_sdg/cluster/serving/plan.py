@@ -20,6 +20,7 @@ from kfp_sdg.cluster.serving.estimate import (
     token_bytes,
 )
 from kfp_sdg.cluster.serving.models import ModelShape, known_model, unknown_model
+from kfp_sdg.cluster.serving.runtime import VLLM_USER
 from kfp_sdg.cluster.serving.teacher import Autoscaling, Teacher, size_of, size_without_gpus
 from kfp_sdg.errors import Position, Problem, SpecError
 
@@ -51,6 +52,7 @@ class Wishes:
         shape: The model's numbers, where it is not a known one.
         autoscaling: Whether and how to scale.
         stopped: Whether it waits for a pipeline to start it.
+        user: The user that its pods run as; None: nobody says.
     """
 
     model: str
@@ -65,6 +67,7 @@ class Wishes:
     shape: ModelShape | None = None
     autoscaling: Autoscaling | None = None
     stopped: bool = True
+    user: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ def plan_teacher(wishes: Wishes) -> Plan:
         cpu_cache=cache,
         stopped=wishes.stopped,
         autoscaling=wishes.autoscaling,
+        user=wishes.user,
     )
     return Plan(teacher, found, tuple(_doubts(wishes, teacher, shape, found)))
 
@@ -261,4 +265,9 @@ def _doubts(
         yield (
             "Without a GPU this is for demonstrations: some dozens of tokens a second, with vLLM's "
             "image for CPUs (x86 with AVX2, or arm64)."
+        )
+    if teacher.user is None:
+        yield (
+            "vLLM's images name no user: OpenShift gives the pod one, any other cluster needs "
+            f"--run-as-user {VLLM_USER}, which OpenShift refuses."
         )

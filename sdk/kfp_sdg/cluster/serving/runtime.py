@@ -12,6 +12,8 @@ CPU_RUNTIME = "kfp-sdg-vllm-cpu"
 VLLM_VERSION = "v0.23.0"
 GPU_IMAGE = f"docker.io/vllm/vllm-openai:{VLLM_VERSION}"
 CPU_IMAGE = f"docker.io/vllm/vllm-openai-cpu:{VLLM_VERSION}"
+VLLM_USER = 2000
+"""The user ``vllm`` of vLLM's images for GPUs, whose group is 0 (docker/Dockerfile of vllm)."""
 PORT = 8080
 MODEL_FORMAT = "vLLM"
 

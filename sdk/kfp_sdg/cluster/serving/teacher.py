@@ -59,6 +59,7 @@ class Teacher:
         cpu_cache: GiB of the KV cache where there is no GPU.
         stopped: Whether it waits, without a pod, until a pipeline starts it.
         autoscaling: Where its replicas are to follow what waits in line.
+        user: The user that its pods run as; None: the image's or, on OpenShift, the namespace's.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Teacher:
     cpu_cache: int = 0
     stopped: bool = True
     autoscaling: Autoscaling | None = None
+    user: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,8 @@ def inference_service(teacher: Teacher) -> Manifest:
             "resources": resources(teacher),
         },
     }
+    if teacher.user is not None:
+        predictor["securityContext"] |= user_context(teacher.user)
     if teacher.gpus:
         predictor["tolerations"] = [gpu_toleration()]
     else:
@@ -194,6 +198,11 @@ def resources(teacher: Teacher) -> Manifest:
         {"cpu": teacher.size.cpu[i], "memory": teacher.size.memory[i], **gpus} for i in (0, 1)
     )
     return {"requests": requests, "limits": limits}
+
+
+def user_context(user: int) -> dict[str, int]:
+    """Return the part of a security context that says who a pod runs as: group 0 owns the files."""
+    return {"runAsUser": user, "runAsGroup": 0}
 
 
 def gpu_toleration() -> Manifest:
