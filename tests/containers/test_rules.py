@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kfp_runs import ROWS, write_rows
+from kfp_runs import ROWS, Notes, write_rows
 from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
 from kfp_sdg.spec.model import BlockSpec, PipelineSpec
 from stub_teacher import StubTeacher
@@ -97,3 +98,67 @@ def test_a_task_that_asks_reaches_its_teachers_and_nothing_else(
     }
     assert (seen["uid"], seen["gid"]) == (1000650000, 0)
     assert int(seen["CapEff"], 16) == int(seen["CapBnd"], 16) == 0
+
+
+def test_a_teacher_at_an_address_of_this_machine_is_reached_at_it_and_no_other_port(
+    folder: Path, tool: ContainerTool, probes: tuple[str, ...]
+) -> None:
+    address = address_of_this_machine()
+    with (
+        socket.create_server((address, 0)) as teacher,
+        socket.create_server((address, 0)) as other,
+    ):
+        wanted, unasked = (f"{address}:{server.getsockname()[1]}" for server in (teacher, other))
+        options = LocalRunOptions(
+            teacher_url=f"http://{wanted}/v1", plugins=probes, containers=tool
+        )
+        seen = probe([wanted, unasked], folder, options)
+    assert seen["reached"] == {wanted: "yes", unasked: "ConnectionRefusedError"}
+    assert int(seen["CapEff"], 16) == int(seen["CapBnd"], 16) == 0
+
+
+def test_the_api_key_is_on_no_command_line(
+    folder: Path,
+    tool: ContainerTool,
+    probes: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KFP_SDG_API_KEY", "sesame-4711")
+    shown: list[str] = []
+
+    class Looking(Notes):
+        def block_started(self, *about: Any) -> None:
+            super().block_started(*about)
+            for _ in range(40):
+                shown.extend(command_lines())
+                time.sleep(0.05)
+
+    rows = write_rows(folder / "rows.jsonl", ROWS[:1])
+    spec = PipelineSpec((BlockSpec("probe", "ProbeBlock", {"addresses": []}),))
+    with StubTeacher() as stub:
+        options = LocalRunOptions(teacher_url=stub.url, plugins=probes, containers=tool)
+        result = run_with_kfp(spec, rows, folder / "out", options, Looking())
+    assert "KFP_SDG_API_KEY" in json.loads(result.rows["seen"][0].as_py())["environment"]
+    assert any("--env=KFP_SDG_API_KEY" in line for line in shown)
+    assert not any("sesame-4711" in line for line in shown)
+
+
+def command_lines() -> list[str]:
+    """Return the command lines of all processes."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:  # it has ended
+            continue
+    return lines
+
+
+def address_of_this_machine() -> str:
+    """Return an address of this machine that is none of its loopback interface."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unsent:
+        try:
+            unsent.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but its loopback's")
+        return str(unsent.getsockname()[0])

@@ -2,84 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from kfp_sdg.blocks import PipelineContext
 from kfp_sdg.blocks.catalog import custom_types, load_plugins
 from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
-from kfp_sdg.engine import read_run, run
 from kfp_sdg.pipelines import SHIPPED_FOLDER, shipped, shipped_names
 from kfp_sdg.spec import load_pipeline
-from kfp_sdg.storage import fingerprint, read_rows
-from kfp_sdg.teacher import TeacherOptions, connect
+from shipped_runs import MODEL, TWO_TEACHERS, engines_result, instructions_for, rows_for, same_rows
 from stub_teacher import StubTeacher
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from kfp_sdg.storage import HistoryEntry
-
-# The stub's verdicts are drawn by hash: with fewer rows, filters may leave none. Of the grounded
-# skills all rows have the same text, so their questions are about scale factor / 3 new ones.
-INSTRUCTIONS = 3
-INSTRUCTIONS_GROUNDED = 30
-MODEL = "stub-model"
-TWO_TEACHERS = ("mistralai/Mixtral-8x7B-Instruct-v0.1", "ibm-granite/granite-3.1-8b-instruct")
-
-KNOWLEDGE = [
-    {
-        "icl_document": f"The mill of valley {i} grinds oats.",
-        "icl_query_1": "What does the mill grind?",
-        "icl_response_1": "Oats.",
-        "icl_query_2": "Where is the mill?",
-        "icl_response_2": f"In valley {i}.",
-        "icl_query_3": "How many mills are there?",
-        "icl_response_3": "One.",
-        "document": f"Chapter {i}. The harbour of town {i} was dredged twice.",
-        "document_outline": "The harbours of the coast",
-        "domain": "geography",
-        "leaf_node_path": f"knowledge_coast_{i % 2}",
-    }
-    for i in range(4)
-]
-FREEFORM = [
-    {
-        "task_description": "Writing limericks",
-        "seed_question": f"Write a limerick about {thing}.",
-        "seed_response": f"There once was a {thing} in a hat.",
-        "leaf_node_path": "compositional_skills_limericks",
-    }
-    for thing in (f"clock number {i}" for i in range(20))
-]
-GROUNDED = [{**row, "seed_context": "Limericks have five lines."} for row in FREEFORM]
-ROWS = {
-    "freeform_skills": FREEFORM,
-    "grounded_skills": GROUNDED,
-    "knowledge": KNOWLEDGE,
-    "mmlu_bench": KNOWLEDGE,
-}
-EXAMPLE_ROWS = {
-    "examples/seed_sample": "examples/demo_rows.jsonl",
-    "examples/custom_block/pipeline": "examples/custom_block/rows.jsonl",
-}
-
-
-def rows_for(name: str, folder: Path) -> Path:
-    if name.startswith("examples/"):
-        return SHIPPED_FOLDER / EXAMPLE_ROWS.get(name, f"{name}_rows.jsonl")
-    path = folder / "rows.jsonl"
-    rows = ROWS[name.rpartition("/")[2]]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
-def counts(entry: HistoryEntry) -> dict[str, Any]:
-    """A block's books without what time and place make of them."""
-    of_time = {"seconds", "wait_seconds", "latency_p50", "latency_p95", "latency_p99"}
-    return {name: getattr(entry, name) for name in entry.__slots__ if name not in of_time}
 
 
 @pytest.fixture
@@ -95,36 +30,15 @@ def test_a_shipped_pipeline_gives_the_same_rows_in_the_engine_and_on_kfp(
 ) -> None:
     spec = load_pipeline(shipped(name), custom_types=custom_types())
     rows = rows_for(name, tmp_path)
-    instructions = INSTRUCTIONS_GROUNDED if "grounded" in name else INSTRUCTIONS
     with StubTeacher(models=(MODEL, *TWO_TEACHERS)) as stub:
-        endpoints = dict.fromkeys(TWO_TEACHERS, stub.url)
-        with connect(TeacherOptions(url=stub.url, endpoints=endpoints)) as teachers:
-            context = PipelineContext(
-                teachers=teachers,
-                model_id=MODEL,
-                num_instructions_to_generate=instructions,
-            )
-            expected = run(spec, read_rows(rows), context)
+        expected = engines_result(spec, rows, stub.url, instructions_for(name))
         options = LocalRunOptions(
             teacher_url=stub.url,
-            teacher_endpoints=endpoints,
+            teacher_endpoints=dict.fromkeys(TWO_TEACHERS, stub.url),
             model_id=MODEL,
-            num_instructions_to_generate=instructions,
+            num_instructions_to_generate=instructions_for(name),
             plugins=plugins,
         )
         result = run_with_kfp(spec, rows, tmp_path / "out", options)
 
-    assert expected.rows.num_rows > 0
-    assert result.rows.to_pylist() == expected.rows.to_pylist()
-    assert fingerprint(result.rows) == fingerprint(expected.rows)
-    assert {block: fingerprint(table) for block, table in result.rejected.items()} == {
-        block: fingerprint(table) for block, table in expected.rejected.items()
-    }
-    assert [counts(entry) for entry in result.history] == [
-        counts(entry) for entry in expected.history
-    ]
-    for entry in result.history:
-        assert entry.rows_in + entry.added == (
-            entry.rows_out + entry.filtered + entry.duplicates + entry.rejected
-        )
-    assert fingerprint(read_run(tmp_path / "out").rows) == fingerprint(expected.rows)
+    same_rows(result, expected, tmp_path / "out")

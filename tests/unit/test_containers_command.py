@@ -12,7 +12,7 @@ from kfp_sdg.compiler.containers import ContainerTool
 from kfp_sdg.compiler.containers.command import gateway_command, signal_arguments, task_command
 from kfp_sdg.compiler.containers.needs import TaskNeeds, needs_of
 from kfp_sdg.compiler.containers.plugins import PluginMount
-from kfp_sdg.compiler.containers.routes import Route, routes_to
+from kfp_sdg.compiler.containers.routes import Route, hosts_file, routes_to
 from kfp_sdg.compiler.containers.setup import ContainerRun
 
 PODMAN = ContainerTool("/usr/bin/podman", "podman")
@@ -120,12 +120,10 @@ def test_the_users_own_options_are_for_tasks_and_come_last() -> None:
     assert line[line.index("img:v1") - 2] == "--memory=2g"
 
 
-def test_a_gateway_has_no_network_and_knows_its_teachers_names() -> None:
+def test_a_gateway_has_no_network_and_no_more_rights_than_a_task() -> None:
     routes = routes_to(["http://localhost:8000/v1", "https://teacher.example/v1"])
     line = gateway_command(RUN, "img:v1", routes, "the order")
     assert {"--network=none", "--detach", "--name=kfp-sdg-1-gateway", "--cap-drop=all"} <= set(line)
-    assert "--add-host=teacher.example:127.77.0.1" in line
-    assert not any("add-host=localhost" in option for option in line)
     assert "--cap-add=NET_ADMIN" not in line
     assert line[-5:] == [
         "--entrypoint=python3",
@@ -160,6 +158,16 @@ def test_each_server_has_one_way_and_each_name_an_address() -> None:
         Route("10.0.0.5", 80, "10.0.0.5"),
         Route("localhost", 8000, "127.0.0.1"),
     )
+
+
+def test_tasks_that_ask_know_their_teachers_names_and_no_others() -> None:
+    routes = routes_to(["https://teacher.example/v1", "http://10.0.0.5/v1", "http://localhost/v1"])
+    assert hosts_file(routes) == (
+        "127.0.0.1 localhost\n127.77.0.1 teacher.example\n::1 localhost\n"
+    )
+    mounted = "--mount=type=bind,source=/scratch/doors/hosts,target=/etc/hosts,readonly"
+    assert mounted in command(needs=TaskNeeds(asks=True))
+    assert mounted not in command()
 
 
 def test_a_signal_goes_to_the_first_process_and_to_all_others() -> None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 DOORS = "/run/kfp-sdg/doors"
 """Where the gateway finds its sockets."""
 
+HOSTS = "hosts"
+"""The file in the folder of the sockets that tells tasks their teachers' names."""
+
 _GATEWAY = "kfp_sdg.runtime.gateway"
 _SELINUX = "/sys/fs/selinux/enforce"
 _ACCESS = ("AWS_", "AZURE_", "FSSPEC_", "GOOGLE_")
@@ -78,8 +81,10 @@ def task_command(
         options.append(_mount(needs.rows))
     if needs.checkpoint:
         options.append(_mount(needs.checkpoint, writable=True))
-    if needs.asks and environ.get(KEY_VARIABLE):
-        options.append(f"--env={KEY_VARIABLE}")
+    if needs.asks:
+        options.append(_mount(os.path.join(run.doors, HOSTS), "/etc/hosts"))
+        if environ.get(KEY_VARIABLE):
+            options.append(f"--env={KEY_VARIABLE}")
     if needs.asks or needs.fetches:
         options += _certificates(run.certificates)
     if needs.fetches:
@@ -99,14 +104,11 @@ def gateway_command(
         routes: The ways to the teachers.
         order: What the gateway is told.
     """
-    routes = tuple(routes)
-    hosts = {route.host: route.address for route in routes if route.named}
     options = [
         *_confined(run, gateway_name(run.name)),
         "--detach",
         "--network=none",
         "--sysctl=net.ipv4.ip_unprivileged_port_start=0",  # a teacher at port 80 or 443
-        *(f"--add-host={host}:{address}" for host, address in hosts.items()),
         _mount(run.doors, DOORS, writable=True),
     ]
     if any(route.foreign for route in routes):

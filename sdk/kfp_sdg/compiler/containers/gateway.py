@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kfp_sdg.compiler.containers.command import DOORS, gateway_command
-from kfp_sdg.compiler.containers.routes import routes_to
+from kfp_sdg.compiler.containers.command import DOORS, HOSTS, gateway_command
+from kfp_sdg.compiler.containers.routes import hosts_file, routes_to
 from kfp_sdg.compiler.containers.tool import gateway_name, in_one_line
 from kfp_sdg.errors import ClusterError
 from kfp_sdg.runtime.encoding import dump_json
@@ -46,6 +46,7 @@ class Gateway:
         if self._open:
             return
         folder = Path(self._run.doors)
+        (folder / HOSTS).write_text(hosts_file(self._routes), encoding="utf-8")
         servers = [(route.host, route.port) for route in self._routes]
         HostSide(folder, servers).__enter__()  # until this process ends
         doors = [

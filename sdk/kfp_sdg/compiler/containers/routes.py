@@ -32,11 +32,6 @@ class Route:
     address: str
 
     @property
-    def named(self) -> bool:
-        """Whether the name has to be made known inside."""
-        return self.host not in (_LOCALHOST, self.address)
-
-    @property
     def foreign(self) -> bool:
         """Whether the address is none that a loopback interface has."""
         ip = ip_address(self.address)
@@ -55,6 +50,19 @@ def routes_to(urls: Iterable[str]) -> tuple[Route, ...]:
         if host not in addresses:
             addresses[host] = _literal(host) or f"127.77.0.{len(addresses)}"
     return tuple(Route(host, port, addresses[host]) for host, port in servers)
+
+
+def hosts_file(routes: Iterable[Route]) -> str:
+    """Return the file that tells the names of servers inside, in the place of /etc/hosts.
+
+    What the tool would write has this machine's own entries, which may say otherwise.
+
+    Args:
+        routes: The ways to the servers.
+    """
+    names = {_LOCALHOST: "127.0.0.1"} | {route.host: route.address for route in routes}
+    lines = [f"{address} {name}" for name, address in names.items() if name != address]
+    return "".join(f"{line}\n" for line in [*lines, "::1 localhost"])
 
 
 def _host_and_port(url: str) -> tuple[str, int]:

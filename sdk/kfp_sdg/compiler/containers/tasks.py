@@ -48,6 +48,7 @@ class ContainerTasks:
         self._gateway = Gateway(run)
         self._lock = threading.Lock()
         self._started = 0
+        self._removing = False
         self._at_work: dict[str, subprocess.Popen[str]] = {}
 
     def handler(
@@ -88,7 +89,8 @@ class ContainerTasks:
         return bool(names)
 
     def remove(self) -> None:
-        """End all containers at once and remove them."""
+        """End all containers at once and remove them; this process is to end after that."""
+        self._removing = True
         for process in tuple(self._at_work.values()):
             process.kill()
         with contextlib.suppress(ClusterError):  # nobody is left to be told
@@ -161,6 +163,8 @@ class ContainerTasks:
                 return process.wait(), last
             finally:
                 del self._at_work[name]
+                if self._removing:  # else the process would be gone before the containers
+                    threading.Event().wait()
 
 
 class _Handler:
