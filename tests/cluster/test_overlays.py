@@ -262,20 +262,23 @@ def test_the_readme_names_folders_that_are_there() -> None:
     assert [link for link in links if not (MANIFESTS / link).exists()] == []
 
 
-def test_the_secret_of_a_project_names_the_teacher_of_that_project(
-    kubectl: Path, tmp_path: Path
+@pytest.mark.parametrize("may_make_projects", [True, False])
+def test_a_project_of_another_name_is_whole(
+    kubectl: Path, tmp_path: Path, may_make_projects: bool
 ) -> None:
     project = OVERLAYS / "openshift-ai" / "project"
     renamed = tmp_path / "overlays" / "openshift-ai" / "project"
     renamed.mkdir(parents=True)
     for file in project.iterdir():
-        text = file.read_text(encoding="utf-8").replace(
-            "../../../", f"{relative_to(renamed, MANIFESTS)}/"
-        )
-        (renamed / file.name).write_text(text.replace("namespace: sdg", "namespace: team-a"))
+        text = file.read_text(encoding="utf-8").replace("namespace: sdg", "namespace: team-a")
+        if not may_make_projects:
+            text = re.sub("  - namespace.yaml.*\n", "", text)
+        up = relative_to(renamed, MANIFESTS)
+        (renamed / file.name).write_text(text.replace("../../../", f"{up}/"), encoding="utf-8")
     objects = read_manifests(rendered_text(renamed))
-    assert {o["metadata"].get("namespace") for o in objects} == {"team-a", None}
-    assert list(named(objects, "Namespace")) == ["team-a"]
+    namespaced = [o for o in objects if o["kind"] != "Namespace"]
+    assert {o["metadata"]["namespace"] for o in namespaced} == {"team-a"}
+    assert list(named(objects, "Namespace")) == (["team-a"] if may_make_projects else [])
     endpoint = named(objects, "Secret")["kfp-sdg-teacher"]["stringData"]["endpoint"]
     assert endpoint.split(".")[1] == "team-a"
 
