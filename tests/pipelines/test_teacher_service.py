@@ -11,7 +11,13 @@ from fake_kserve import Controller, inference_service
 from fake_kubernetes import FakeKubernetes
 from kfp_runs import DROP_B, PROMPT, ROWS
 from kfp_sdg.blocks import PipelineContext
-from kfp_sdg.compiler import PodOptions, TeacherSource, compile_pipeline, compile_workflow
+from kfp_sdg.compiler import (
+    PodOptions,
+    TeacherKey,
+    TeacherSource,
+    compile_pipeline,
+    compile_workflow,
+)
 from kfp_sdg.compiler.local_process import LocalRunner
 from kfp_sdg.compiler.pods import PodParameter
 from kfp_sdg.engine import run
@@ -152,7 +158,8 @@ def test_the_workflow_starts_one_teacher_for_all_kinds_and_skips_those_without_l
 ) -> None:
     write_leaf(tmp_path / "taxonomy", SKILL, skill())
     pods = PodOptions(retries=0, parameters=tuple(PodParameter))
-    compiled = compile_workflow(find_pipelines("simple"), pods=pods, teacher=SOURCE)
+    source = TeacherSource(inference_service=NAME, key=TeacherKey.SERVICE_ACCOUNT)
+    compiled = compile_workflow(find_pipelines("simple"), pods=pods, teacher=source)
     ended = Ended(
         compiled,
         tmp_path / "run",

@@ -120,6 +120,7 @@ def test_the_form_asks_for_the_service_and_not_for_a_url() -> None:
     assert fields["inference_service"]["defaultValue"] == "mixtral"
     assert fields["teacher_namespace"]["defaultValue"] == ""
     assert fields["teacher_start_timeout"]["defaultValue"] == 3600
+    assert fields["teacher_lease"]["defaultValue"] == 24 * 3600
     assert not fields.keys() & {"teacher_url", "model_id"}
     assert all(field["description"] for field in fields.values())
     assert not [name for name, field in fields.items() if not field.get("isOptional")]

@@ -17,7 +17,7 @@ from kfp_sdg.compiler.function import PipelineFunction
 from kfp_sdg.compiler.library import PREFLIGHT, START, STOP
 from kfp_sdg.compiler.names import unique_name
 from kfp_sdg.compiler.parameters import MODEL_ID, TEACHER_URL
-from kfp_sdg.compiler.teacher_source import NAMESPACE, SERVICE, START_TIMEOUT
+from kfp_sdg.compiler.teacher_source import LEASE, NAMESPACE, SERVICE, START_TIMEOUT
 from kfp_sdg.compiler.workflow_parameters import CONTEXT
 from kfp_sdg.engine.needs import as_values, needs_of
 from kfp_sdg.errors import Problem, SpecError
@@ -156,6 +156,7 @@ def _of_service(run: Mapping[str, Any]) -> dict[str, Any]:
         "inference_service": run[SERVICE],
         "namespace": run[NAMESPACE],
         "timeout": run[START_TIMEOUT],
+        "lease": run[LEASE],
         "run_id": dsl.PIPELINE_JOB_ID_PLACEHOLDER,
     }
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SERVICE = "inference_service"
 NAMESPACE = "teacher_namespace"
 START_TIMEOUT = "teacher_start_timeout"
+LEASE = "teacher_lease"
 
 
 class TeacherKey(StrEnum):
@@ -99,6 +100,13 @@ class TeacherSource:
                 "How many seconds the teacher may take until it is ready: to get its GPUs, to load "
                 "its model.",
                 3600,
+            ),
+            RunParameter(
+                LEASE,
+                int,
+                "After so many seconds other runs with the same teacher take this run for dead and "
+                "may stop the teacher. More than the run can last.",
+                86400,
             ),
         )
 
