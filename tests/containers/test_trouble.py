@@ -101,7 +101,10 @@ def test_a_task_that_needs_more_memory_than_it_has_fails_the_run(
     folder: Path, options: LocalRunOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KFP_SDG_CONTAINER_OPTIONS", "--memory=400m --memory-swap=400m")
+    (folder / "here").mkdir()
+    monkeypatch.chdir(folder / "here")
     assert "most likely it ran out of memory" in str(failure("memory", folder, options))
+    assert list((folder / "here").iterdir()) == []
 
 
 def test_an_interrupt_ends_the_containers(folder: Path, options: LocalRunOptions) -> None:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from kfp_sdg.compiler.containers import ContainerTool
+from kfp_sdg.compiler.containers import ContainerTool, find_tool
 from kfp_sdg.compiler.containers.command import gateway_command, signal_arguments, task_command
 from kfp_sdg.compiler.containers.needs import TaskNeeds, needs_of
 from kfp_sdg.compiler.containers.plugins import PluginMount
 from kfp_sdg.compiler.containers.routes import Route, hosts_file, routes_to
 from kfp_sdg.compiler.containers.setup import ContainerRun
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 PODMAN = ContainerTool("/usr/bin/podman", "podman")
 DOCKER = ContainerTool("/usr/bin/docker", "docker")
-RUN = ContainerRun(PODMAN, "kfp-sdg-1", "1000650000:0", "/scratch/doors")
+RUN = ContainerRun(PODMAN, "kfp-sdg-1", "1000650000:0", "/scratch")
 COMMAND = ["sh", "-ec", "the script", "the code", "--executor_input", "{}"]
 
 
@@ -197,3 +203,22 @@ def test_a_signal_goes_to_the_first_process_and_to_all_others() -> None:
 def test_a_tasks_inputs_say_what_it_needs(inputs: dict[str, str], needs: TaskNeeds) -> None:
     given = json.dumps({"inputs": {"parameterValues": inputs}, "outputs": {}})
     assert needs_of([*COMMAND[:-1], given]) == needs
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="needs the docker command")
+@pytest.mark.parametrize("foreign", [False, True])
+def test_dockers_own_client_understands_every_option(foreign: bool, tmp_path: Path) -> None:
+    tool = find_tool("docker")
+    run = replace(RUN, tool=tool, options=("--memory=2g",))
+    needs = TaskNeeds(asks=True, rows="/data/a,b.jsonl", checkpoint="/data/kept")
+    address = "10.0.0.5" if foreign else "teacher.example"
+    lines = [
+        command(run, needs, KFP_SDG_API_KEY="sesame"),
+        gateway_command(run, "img:v1", routes_to([f"http://{address}/v1"]), "{}"),
+        [tool.path, *signal_arguments("kfp-sdg-1-1", 15)],
+        [tool.path, *tool.removal(["kfp-sdg-1-1"])],
+    ]
+    nobody = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/nobody.sock"}
+    for line in lines:
+        done = subprocess.run(line, env=nobody, capture_output=True, text=True, check=False)
+        assert "nobody.sock" in done.stderr, done.stderr  # it has come as far as the engine

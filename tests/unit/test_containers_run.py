@@ -103,6 +103,10 @@ def test_an_image_that_is_missing_is_named_and_not_pulled(tmp_path: Path) -> Non
     ("ending", "words"),
     [
         ('echo "Error: writing: no space left on device" >&2; exit 125', "no space left on device"),
+        (
+            "echo docker: no such device. >&2; echo; echo Run docker --help >&2; exit 125",
+            "could not run the task's container: docker: no such device",
+        ),
         ("kill -9 $$", "podman was ended by signal 9 before the task was done"),
         ("echo half way; exit 137", r"was killed \(SIGKILL\): most likely it ran out of memory"),
         ("echo half way; exit 125", "the task stopped without an explanation.*half way"),

@@ -24,6 +24,7 @@ OPTIONS_VARIABLE = "KFP_SDG_CONTAINER_OPTIONS"
 ARBITRARY_USER = "1000650000:0"
 """A user as OpenShift picks one for a namespace: no name, no home, the group of root."""
 
+_DOORS = "doors"
 _CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR")
 
 
@@ -35,7 +36,7 @@ class ContainerRun:
         tool: What runs them.
         name: How their names begin.
         user: The user and group of their processes.
-        doors: A folder for the gateway's sockets.
+        scratch: The run's folder.
         teachers: The base URLs of all teachers.
         plugins: What plugins are imported from.
         certificates: The variables that name certificate authorities, and their values.
@@ -45,11 +46,16 @@ class ContainerRun:
     tool: ContainerTool
     name: str
     user: str
-    doors: str
+    scratch: str
     teachers: tuple[str, ...] = ()
     plugins: tuple[PluginMount, ...] = ()
     certificates: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
+
+    @property
+    def doors(self) -> str:
+        """The folder of the gateway's sockets."""
+        return os.path.join(self.scratch, _DOORS)
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as JSON can hold it."""
@@ -62,7 +68,7 @@ class ContainerRun:
             tool=ContainerTool(**run["tool"]),
             name=run["name"],
             user=run["user"],
-            doors=run["doors"],
+            scratch=run["scratch"],
             teachers=tuple(run["teachers"]),
             plugins=tuple(PluginMount(**mount) for mount in run["plugins"]),
             certificates=run["certificates"],
@@ -114,14 +120,14 @@ def prepare_run(
             require_readable(place, name)
     if checkpoint is not None:
         open_checkpoint(checkpoint, to_group=user == ARBITRARY_USER)
-    for name in ("artifacts", "doors"):
+    for name in ("artifacts", _DOORS):
         (scratch / name).mkdir()
         (scratch / name).chmod(0o2775)
     return ContainerRun(
         tool=tool,
         name=f"kfp-sdg-{secrets.token_hex(6)}",
         user=user,
-        doors=str(scratch / "doors"),
+        scratch=str(scratch),
         teachers=tuple(dict.fromkeys(teachers)),
         plugins=mounts,
         certificates=certificates,

@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.compiler.containers.command import signal_arguments, task_command
@@ -28,6 +29,7 @@ _TRIES_TO_SIGNAL = 5
 _SECONDS_BETWEEN_TRIES = 0.3
 
 _SAYS = ("Error: ", "docker: ")
+_LAST_LINES = 4
 
 
 class ContainerTasks:
@@ -125,7 +127,7 @@ class ContainerTasks:
             pipeline_root=pipeline_root,
             environment=environment,
         )
-        status, last = self._carry_out(name, line)
+        status, last_lines = self._carry_out(name, line)
         if status == _KILLED:
             raise ClusterError(
                 "the task's container was killed (SIGKILL): most likely it ran out of memory, or "
@@ -135,15 +137,16 @@ class ContainerTasks:
             raise ClusterError(
                 f"{self._run.tool.kind} was ended by signal {-status} before the task was done"
             )
-        if status in _OF_THE_TOOL and last.startswith(_SAYS):
+        said = [text for text in last_lines if text.startswith(_SAYS)]
+        if status in _OF_THE_TOOL and said:
             raise ClusterError(
-                f"{self._run.tool.kind} could not run the task's container: {in_one_line(last)}"
+                f"{self._run.tool.kind} could not run the task's container: {in_one_line(said[-1])}"
             )
         return status == 0
 
-    def _carry_out(self, name: str, line: list[str]) -> tuple[int, str]:
-        """Run a container to its end; return its exit status and the last line that it printed."""
-        last = ""
+    def _carry_out(self, name: str, line: list[str]) -> tuple[int, tuple[str, ...]]:
+        """Run a container to its end; return its exit status and the last lines that it printed."""
+        last: deque[str] = deque(maxlen=_LAST_LINES)
         with subprocess.Popen(  # noqa: S603 - no shell; arguments as a list
             line,
             stdin=subprocess.DEVNULL,
@@ -152,15 +155,17 @@ class ContainerTasks:
             encoding="utf-8",
             errors="replace",
             bufsize=1,
+            # What watches a container of podman's leaves a file there when memory runs out.
+            cwd=self._run.scratch,
             # Out of the runner's group: a signal to that must not end the tool before its task.
             start_new_session=True,
         ) as process:
             self._at_work[name] = process
             try:
                 for text in process.stdout or ():
-                    last = text if text.strip() else last
+                    last.append(text)
                     print(text, end="")  # noqa: T201 - KFP's, which indents what tasks say
-                return process.wait(), last
+                return process.wait(), tuple(last)
             finally:
                 del self._at_work[name]
                 if self._removing:  # else the process would be gone before the containers

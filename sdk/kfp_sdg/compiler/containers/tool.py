@@ -100,12 +100,16 @@ class ContainerTool:
         Raises:
             ClusterError: The program does not work.
         """
-        at_once = ("--time=0",) if self.kind == "podman" else ()
         try:
-            self.ask("rm", "--force", *at_once, *names)
+            self.ask(*self.removal(names))
         except ClusterError as error:
             if "no such container" not in str(error).lower():
                 raise
+
+    def removal(self, names: Iterable[str]) -> list[str]:
+        """Return the arguments that kill and remove containers."""
+        at_once = ["--time=0"] if self.kind == "podman" else []
+        return ["rm", "--force", *at_once, *names]
 
 
 def find_tool(wanted: str | None = None) -> ContainerTool:
@@ -135,6 +139,7 @@ def find_tool(wanted: str | None = None) -> ContainerTool:
                 code="container-tool",
             )
         )
+    path = os.path.abspath(path)
     version = ContainerTool(path, "docker").ask("--version")
     return ContainerTool(path, "podman" if "podman" in version.lower() else "docker")
 
