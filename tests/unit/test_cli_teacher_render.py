@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from kfp_sdg.cli.__main__ import main
+from kfp_sdg.cli.teacher_render import Weights
+from kfp_sdg.cluster.serving import WeightType
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,3 +137,7 @@ def test_mistakes_are_told_in_a_sentence_and_exit_2(
     printed = capsys.readouterr()
     assert said in " ".join(printed.err.split())
     assert printed.out == ""
+
+
+def test_the_types_of_weights_are_those_of_the_estimate() -> None:
+    assert [each.value for each in Weights] == [each.value for each in WeightType]

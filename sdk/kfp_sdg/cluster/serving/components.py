@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.cluster.manifests import yaml_text
+from kfp_sdg.cluster.serving.llm_service import PROMETHEUS
 from kfp_sdg.cluster.serving.openshift import RUNTIME_CHANGE
 from kfp_sdg.cluster.serving.runtime import VLLM_USER
 from kfp_sdg.cluster.serving.surroundings import (
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 _WIDTH = 96
 _MADE = "Written by make manifests."
 _NAMESPACE = "sdg"
-_PROMETHEUS = "http://prometheus-operated.monitoring.svc:9090"
 _SECRET_KEY = "api_token"  # noqa: S105 (the name of a key in a Secret)
 
 
@@ -204,7 +204,7 @@ def _with_adapters(adapters: Mapping[str, tuple[Adapter, ...]]) -> _Component:
 
 def _keda(teachers: list[Teacher]) -> _Component:
     """Return the component that scales teachers on GPUs."""
-    scaling = Autoscaling(most=4, prometheus=_PROMETHEUS, namespace=_NAMESPACE)
+    scaling = Autoscaling(most=4, prometheus=PROMETHEUS, namespace=_NAMESPACE)
     patches = [
         _merge("InferenceService", t.name, autoscaling_change(t.name, scaling)) for t in teachers
     ]
