@@ -78,6 +78,25 @@ def test_the_bootstrap_says_that_it_needs_root(tmp_path: Path) -> None:
     assert "cannot run here: this needs root" in done.stderr
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="the bootstrap needs root")
+def test_where_containers_cannot_run_the_bootstrap_says_why(tmp_path: Path) -> None:
+    stubs = tmp_path / "bin"
+    stubs.mkdir()
+    for name in ("docker", "mmdebstrap", "podman", "runc", "skopeo"):
+        refuses = "[ $1 != run ] || { echo 'runc: cgroup: operation not permitted' >&2; exit 126; }"
+        (stubs / name).write_text(f"#!/bin/sh\n{refuses if name == 'podman' else ''}\n")
+        (stubs / name).chmod(0o755)
+    done = script(
+        ROOT / "images/podman/bootstrap.sh",
+        path=f"{stubs}:/usr/bin:/bin",
+        KFP_SDG_CONTAINERS=str(tmp_path / "containers"),
+    )
+    assert done.returncode == 3
+    assert (
+        "cannot run here: podman run failed: runc: cgroup: operation not permitted" in done.stderr
+    )
+
+
 @pytest.fixture
 def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """images/audit.py with a pip-audit that answers as the real one did."""
