@@ -11,6 +11,9 @@ from kfp_sdg.spec.model import BlockSpec, ConfigFile, PipelineSpec
 if TYPE_CHECKING:
     from kfp_sdg.compiler import CompiledPipeline
 
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The one in C is ten times as fast, on packages of hundreds of KB."""
+
 PROMPT = {
     "system": "You write questions.",
     "introduction": "Read the document.",
@@ -42,4 +45,4 @@ def pipeline(*blocks: BlockSpec, path: str = "demo.yaml", prompt: Any = None) ->
 
 def documents(compiled: CompiledPipeline) -> list[Any]:
     """Return the YAML documents that a pipeline is compiled to."""
-    return list(yaml.safe_load_all(compiled.to_yaml()))
+    return list(yaml.load_all(compiled.to_yaml(), YAML_LOADER))

@@ -11,13 +11,13 @@ import yaml
 
 from cluster.checks import restricted_problems
 from cluster.checks.core import core_problems
+from compiling import YAML_LOADER
 from kfp_pods import pods_of_package
 from kfp_sdg.compiler import PodOptions, TeacherSource, compile_workflow
 from kfp_sdg.compiler.pods import Toleration
 from kfp_sdg.compiler.shipped import compiled_file, compiled_names
 from kfp_sdg.instructlab.pipeline_set import find_pipelines
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 EVERYTHING = PodOptions(
     tolerations=(Toleration("batch", "sdg", "NoSchedule"), Toleration("gpu", None, "NoExecute")),
     node_selector={"pool": "cpu"},
@@ -30,7 +30,7 @@ EVERYTHING = PodOptions(
 @lru_cache
 def shipped_package(name: str) -> tuple[Any, Any]:
     """Return a shipped package and its platform's part."""
-    package, platform = yaml.load_all(compiled_file(name).read_bytes(), _LOADER)
+    package, platform = yaml.load_all(compiled_file(name).read_bytes(), YAML_LOADER)
     return package, platform
 
 
@@ -42,7 +42,7 @@ def test_every_task_may_run_where_pods_are_restricted(name: str) -> None:
 
 def test_a_task_that_may_run_as_root_would_be_found() -> None:
     compiled = compile_workflow(find_pipelines("simple"), pods=PodOptions(run_as_non_root=False))
-    for pod in pods_of_package(*yaml.load_all(compiled.to_yaml(), _LOADER)):
+    for pod in pods_of_package(*yaml.load_all(compiled.to_yaml(), YAML_LOADER)):
         assert [path for path, _ in restricted_problems(pod["spec"])] == [
             ".containers[0].securityContext.runAsNonRoot"
         ]
@@ -51,7 +51,7 @@ def test_a_task_that_may_run_as_root_would_be_found() -> None:
 def test_what_options_say_about_pods_is_what_kubernetes_understands() -> None:
     service = TeacherSource(inference_service="teacher")
     compiled = compile_workflow(find_pipelines("simple"), pods=EVERYTHING, teacher=service)
-    pods = list(pods_of_package(*yaml.load_all(compiled.to_yaml(), _LOADER)))
+    pods = list(pods_of_package(*yaml.load_all(compiled.to_yaml(), YAML_LOADER)))
     assert len(pods) > 10
     for pod in pods:
         assert list(core_problems(pod)) == [], pod["metadata"]["name"]

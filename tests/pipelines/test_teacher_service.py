@@ -182,6 +182,7 @@ def test_the_workflow_starts_one_teacher_for_all_kinds_and_skips_those_without_l
     expected = rows_here(spec, rows, stub, num_instructions_to_generate=1)
     assert fingerprint(ended.rows("gen-skill-freeform")) == expected
     assert stops(cluster) == ["false", "true"]
+    assert "have no effect" not in ended.log  # there are no pods here to limit
 
 
 def test_a_preflight_alone_checks_the_teacher_of_the_run_form(
@@ -192,9 +193,3 @@ def test_a_preflight_alone_checks_the_teacher_of_the_run_form(
     ended = Ended(compiled, tmp_path / "good", teacher_url=base, seed_samples=SEEDS)
     assert ended.succeeded, ended.log
     assert ended.tasks == {"load", "drop-b", "preflight", "gen-q"}
-
-    compiled = compile_pipeline(NAMES_ADAPTER, pods=PODS, teacher=TeacherSource(preflight=True))
-    ended = Ended(compiled, tmp_path / "bad", teacher_url=base, seed_samples=SEEDS)
-    assert not ended.succeeded
-    assert "an-adapter" in ended.log
-    assert "gen-q" not in ended.tasks
