@@ -105,7 +105,7 @@ def test_an_image_that_is_missing_is_named_and_not_pulled(tmp_path: Path) -> Non
         ('echo "Error: writing: no space left on device" >&2; exit 125', "no space left on device"),
         (
             "echo docker: no such device. >&2; echo; echo Run docker --help >&2; exit 125",
-            "could not run the task's container: docker: no such device",
+            "could not run the task's container: no such device",
         ),
         ("kill -9 $$", "podman was ended by signal 9 before the task was done"),
         ("echo half way; exit 137", r"was killed \(SIGKILL\): most likely it ran out of memory"),
@@ -155,6 +155,14 @@ def test_a_teacher_behind_a_proxy_is_refused(
     assert "secret" not in str(caught.value)
 
 
+def test_options_that_no_shell_understands_are_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KFP_SDG_CONTAINER_OPTIONS", "--label='one")
+    with pytest.raises(SpecError, match=r"KFP_SDG_CONTAINER_OPTIONS: No closing quotation"):
+        prepared(tmp_path)
+
+
 def test_a_checkpoint_at_a_url_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"s3://bucket/kept is at a URL.*a folder on this machine"):
         prepared(tmp_path, checkpoint="s3://bucket/kept")
@@ -173,7 +181,7 @@ def test_a_checkpoint_of_another_runner_is_opened_to_tasks(tmp_path: Path) -> No
 def test_what_tasks_may_not_read_is_said_with_a_way_out(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "rows.jsonl").touch(mode=0o600)
-    with pytest.raises(StorageError, match=r"rows.jsonl \(the input\).*chmod -R o\+rX"):
+    with pytest.raises(StorageError, match=r"rows.jsonl \(the input\).*\(chmod -R o\+rX /.*\)$"):
         require_readable(str(tmp_path), "the input")
     (tmp_path / "rows.jsonl").chmod(0o644)
     require_readable(str(tmp_path), "the input")

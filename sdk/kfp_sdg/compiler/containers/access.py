@@ -63,7 +63,7 @@ def require_readable(place: str, what: str) -> None:
         if path.exists() and not _readable(path.stat()):
             raise StorageError(
                 f"{path} ({what}) cannot be read by a task in a container, which is no user of "
-                f"this machine; let others read it: chmod -R o+rX {shlex.quote(place)}"
+                f"this machine; let others read it (chmod -R o+rX {shlex.quote(place)})"
             )
 
 

@@ -102,10 +102,11 @@ def prepare_run(
 
     Raises:
         SpecError: A teacher is behind a proxy, or the checkpoint at a URL, where a task without a
-            network cannot write.
+            network cannot write; or the further options cannot be split.
         StorageError: Tasks could not read or write something.
         ClusterError: An image is missing, or the tool does not work.
     """
+    options = _further_options()
     _require_no_proxy(teachers)
     tool.require_images(images)
     mounts = plugin_mounts(plugins)
@@ -131,7 +132,7 @@ def prepare_run(
         teachers=tuple(dict.fromkeys(teachers)),
         plugins=mounts,
         certificates=certificates,
-        options=tuple(shlex.split(os.environ.get(OPTIONS_VARIABLE, ""))),
+        options=options,
     )
 
 
@@ -155,3 +156,22 @@ def _require_no_proxy(teachers: Iterable[str]) -> None:
                 code="container-proxy",
             )
         )
+
+
+def _further_options() -> tuple[str, ...]:
+    """Return the options for each task that the environment has.
+
+    Raises:
+        SpecError: No shell would understand them.
+    """
+    try:
+        return tuple(shlex.split(os.environ.get(OPTIONS_VARIABLE, "")))
+    except ValueError as error:
+        raise SpecError(
+            Problem(
+                str(error),
+                Position(OPTIONS_VARIABLE),
+                expected="options of podman run or docker run, as a shell would take them",
+                code="container-options",
+            )
+        ) from error

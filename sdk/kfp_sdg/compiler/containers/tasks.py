@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from kfp_sdg.compiler.containers.command import signal_arguments, task_command
 from kfp_sdg.compiler.containers.gateway import Gateway
 from kfp_sdg.compiler.containers.needs import needs_of
-from kfp_sdg.compiler.containers.tool import in_one_line
 from kfp_sdg.errors import ClusterError
 from kfp_sdg.runtime.console import ERROR
 
@@ -137,11 +136,10 @@ class ContainerTasks:
             raise ClusterError(
                 f"{self._run.tool.kind} was ended by signal {-status} before the task was done"
             )
-        said = [text for text in last_lines if text.startswith(_SAYS)]
+        said = [text.partition(": ")[2] for text in last_lines if text.startswith(_SAYS)]
         if status in _OF_THE_TOOL and said:
-            raise ClusterError(
-                f"{self._run.tool.kind} could not run the task's container: {in_one_line(said[-1])}"
-            )
+            kind, reason = self._run.tool.kind, said[-1].strip()
+            raise ClusterError(f"{kind} could not run the task's container: {reason}")
         return status == 0
 
     def _carry_out(self, name: str, line: list[str]) -> tuple[int, tuple[str, ...]]:
