@@ -99,7 +99,9 @@ class TroubleBlock(Block):
             case "memory":
                 kept = bytearray(1 << 30)
                 kept[::4096] = b"x" * len(kept[::4096])
-            case "sleep":
+            case "sleep" | "sleep deaf":
+                if self.kind == "sleep deaf":
+                    signal.signal(signal.SIGINT, signal.SIG_IGN)
                 print("sleeps: 1/4 rows", flush=True)
                 time.sleep(600)
             case "kill":

@@ -107,23 +107,28 @@ def test_a_task_that_needs_more_memory_than_it_has_fails_the_run(
     assert list((folder / "here").iterdir()) == []
 
 
-def test_an_interrupt_ends_the_containers(folder: Path, options: LocalRunOptions) -> None:
+@pytest.mark.parametrize("kind", ["sleep", "sleep deaf"])
+def test_an_interrupt_ends_a_task_whether_it_listens_or_not(
+    kind: str, folder: Path, options: LocalRunOptions
+) -> None:
     class Interrupting(Notes):
         def block_progress(
             self, index: int, *, arrived: int, done: int, rejected: int, usage: Usage
         ) -> None:
-            if done:
+            if index == 2 and done:
                 raise KeyboardInterrupt
             super().block_progress(
                 index, arrived=arrived, done=done, rejected=rejected, usage=usage
             )
 
-    sleeping = BlockSpec("sleeps", "TroubleBlock", {"kind": "sleep"})
+    sleeping = BlockSpec("sleeps", "TroubleBlock", {"kind": kind})
     rows = write_rows(folder / "rows.jsonl", ROWS)
     notes = Interrupting()
     with pytest.raises(KeyboardInterrupt):
-        run_with_kfp(PipelineSpec((sleeping,)), rows, folder / "out", options, notes)
+        run_with_kfp(PipelineSpec((DROP_B, sleeping)), rows, folder / "out", options, notes)
     assert notes.stopped is not None
+    partial, stopped_at = notes.stopped
+    assert (stopped_at, partial.rows.num_rows) == ("sleeps", 3)
 
 
 COUNT = 12

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from kfp_sdg.errors import Terminated
+from kfp_sdg.errors import ClusterError, Terminated
 from kfp_sdg.teacher.credentials import KEY_VARIABLE, find_api_key
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SECONDS_TO_STOP = 5.0
+_SECONDS_TO_REMOVE = 30.0
 _SECONDS_TO_END_IN_ORDER = 30.0
 """What Kubernetes gives a pod; a task takes in the answers that are on their way."""
 
@@ -90,9 +91,10 @@ class LocalRunner:
             self._end(error)
         finally:
             if self._containers:
-                self._containers.tool.remove_run(self._containers.name)
+                self._remove(self._containers)
 
     def _end(self, error: BaseException | None) -> None:
+        """Stop the processes, and close the pipes."""
         if self._process.poll() is None:
             if isinstance(error, Terminated):
                 logger.warning(
@@ -129,8 +131,20 @@ class LocalRunner:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
         finally:  # also where another signal says that this takes too long
+            if self._containers and self._process.stdin:
+                # It removes them and ends, even if nobody has the patience to wait for that.
+                with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
+                    self._process.stdin.close()
+                    self._process.wait(_SECONDS_TO_REMOVE)
             self._signal(signal.SIGKILL)
             self._process.wait()
+
+    def _remove(self, containers: ContainerRun) -> None:
+        """Remove what is left of the run's containers, without hiding the run's own error."""
+        try:
+            containers.tool.remove_run(containers.name)
+        except ClusterError as error:
+            logger.warning("containers called %s-… may be left: %s", containers.name, error)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

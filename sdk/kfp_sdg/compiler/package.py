@@ -72,7 +72,7 @@ class CompiledGraph:
     def images(self) -> tuple[str, ...]:
         """The images that its tasks run in, each once."""
         executors = self.graph.pipeline_spec.deployment_spec["executors"].values()
-        named = (executor["container"]["image"] for executor in executors)
+        named = (own["container"]["image"] for own in executors if "container" in own)
         return tuple(dict.fromkeys(named))
 
     @cached_property
