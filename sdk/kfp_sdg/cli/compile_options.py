@@ -164,7 +164,8 @@ AllowRootOption = Annotated[
     bool,
     typer.Option(
         "--allow-root",
-        help="Run images too that run as root. By default Kubernetes refuses them.",
+        help="Run images too that run as root. By default Kubernetes refuses them; servers before "
+        "KFP 2.16 cannot be told to and need this.",
         rich_help_panel=PODS,
     ),
 ]
