@@ -121,6 +121,14 @@ def test_a_service_accounts_token_goes_over_tls_alone(tmp_path):
     connect(TeacherOptions("http://127.0.0.1:9"), environ=environ).close()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1.example.com", "127.example.com", "localhost.evil"])
+def test_a_name_that_looks_like_this_machine_gets_no_service_accounts_token(tmp_path, host):
+    (tmp_path / "token").write_text(account_token())
+    environ = {"KFP_SDG_API_KEY_FILE": str(tmp_path / "token")}
+    with pytest.raises(SpecError, match="over https only"):
+        connect(TeacherOptions(f"http://{host}:8000"), environ=environ)
+
+
 def test_the_pods_own_token_stays_in_the_pod_where_there_is_no_tls(tmp_path):
     token = tmp_path / "token"
     token.write_text(account_token())

@@ -7,6 +7,7 @@ or the reading of answers.
 from __future__ import annotations
 
 import enum
+import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
@@ -75,4 +76,12 @@ def is_plain_loopback(url: str) -> bool:
     """Tell whether a URL leads to this machine itself, without TLS."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    return parts.scheme == "http" and (host in ("localhost", "::1") or host.startswith("127."))
+    return parts.scheme == "http" and (host == "localhost" or _is_loopback_address(host))
+
+
+def _is_loopback_address(host: str) -> bool:
+    """Tell whether a host is an address of this machine; 127.0.0.1.example.com is a name."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
