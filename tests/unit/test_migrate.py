@@ -113,6 +113,21 @@ def test_no_password_of_a_url_is_repeated(monkeypatch, capsys, tmp_path):
     assert "The repository's URL holds a password" in told
 
 
+def test_a_file_that_is_not_there_is_called_what_it_should_be(tmp_path):
+    with pytest.raises(SpecError, match=r"there is no such parameter file$"):
+        migrate(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("login", ["user:do-not-show-this", "do-not-show-this"])
+@pytest.mark.parametrize("scheme", ["https", "HTTPS", " http"])
+def test_nothing_that_logs_in_is_repeated(tmp_path, scheme, login):
+    url = f"{scheme}://{login}@git.example.com/team/taxonomy.git"
+    made = migrated(tmp_path, {"sdg_repo_url": url})
+    assert "do-not-show-this" not in report(made, "params.yaml") + parameter_file(made)
+    assert "//git.example.com/team/taxonomy.git" in str(made.parameters["taxonomy_repo"])
+    assert any("a password or a token" in decision.what for decision in made.decisions)
+
+
 @pytest.mark.parametrize(
     ("given", "branch", "number", "decisions"),
     [

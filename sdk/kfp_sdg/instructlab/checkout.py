@@ -105,7 +105,7 @@ class _Clone:
     """A clone of a whole repository, whose branches are those of ``origin``."""
 
     def __init__(self, repo: str, folder: Path, access: GitAccess) -> None:
-        self._url, secret = without_user_info(repo) if repo.startswith("http") else (repo, None)
+        self._url, secret = without_user_info(repo)
         if secret:
             access = replace(access, secrets=(*access.secrets, secret))
         self._folder = folder

@@ -104,7 +104,8 @@ def read_yaml(
         if not path.is_file():
             if path.exists():
                 fail(where, f"this {kind} is not a regular file", code="not-a-file")
-            fail(where, f"there is no such {kind} file", code="missing-file")
+            what = kind if kind.endswith(" file") else f"{kind} file"
+            fail(where, f"there is no such {what}", code="missing-file")
         size = path.stat().st_size
         if size > MAX_BYTES:
             fail(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from kfp_sdg.cluster.migrate import commands
 from kfp_sdg.cluster.migrate.ilab_parameters import FORMER_NAMES, PARAMETERS, SDG
@@ -76,8 +77,8 @@ class _Rules:
         if secret:
             self.decisions.append(
                 Decision(
-                    "The repository's URL holds a password, which is left out here and which KFP "
-                    "has kept with every run so far.",
+                    "The repository's URL holds a password or a token, which is left out here and "
+                    "which KFP has kept with every run so far.",
                     "Make another one, and put it into the Secret that git_secret names.",
                 )
             )
@@ -96,11 +97,10 @@ class _Rules:
         return repo
 
     def _repo(self) -> tuple[str, bool]:
-        url = self.get("sdg_repo_url") or ""
-        if not url.startswith("http"):
-            return url, False
-        plain, secret = without_user_info(url)
-        return plain, secret is not None
+        """Return the repository without what logs in to it, and whether there was something."""
+        url = (self.get("sdg_repo_url") or "").strip()
+        plain, _ = without_user_info(url)
+        return plain, urlsplit(plain).netloc != urlsplit(url).netloc
 
     def _revision(self) -> None:
         branch, number = self.get("sdg_repo_branch"), self.get("sdg_repo_pr")

@@ -37,7 +37,7 @@ def migrate(path: Path, *, teacher_url: str = "", model_id: str = "") -> Migrati
         SpecError: There is no such file, it is not YAML, or it is neither of the two.
     """
     findings = Findings()
-    document = read_yaml(path, kind="source", findings=findings)
+    document = read_yaml(path, kind="parameter file", findings=findings)
     findings.raise_errors()
     content: dict[str, Any] = document.content
     where: NodePath = ()

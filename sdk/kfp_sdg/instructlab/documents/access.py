@@ -196,10 +196,11 @@ def without_user_info(url: str) -> tuple[str, GitSecret | None]:
     """Return a URL without a password in it, and the password as a secret for this URL alone.
 
     Args:
-        url: A URL of HTTP or HTTPS. A user name without a password is left out.
+        url: A URL of HTTP or HTTPS, of which a user name without a password is left out. Any other
+            place comes back as it is: the user of ssh is no secret.
     """
     parts = urlsplit(url)
-    if parts.username is None:
+    if parts.scheme not in ("http", "https") or parts.username is None:
         return url, None
     plain = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     if not parts.password:

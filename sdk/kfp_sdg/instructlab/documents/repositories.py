@@ -173,7 +173,7 @@ class Repositories:
         return GitTree.of(git, found, self._cache / name / "files")
 
     def _fetched(self, repo: str, commit: str) -> Tree:
-        url, secret = without_user_info(repo) if repo.startswith("http") else (repo, None)
+        url, secret = without_user_info(repo)
         access = self._access
         if secret:
             access = replace(access, secrets=(*access.secrets, secret))
