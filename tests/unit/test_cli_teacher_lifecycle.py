@@ -73,7 +73,7 @@ def test_a_teacher_that_is_not_there_is_an_error(cluster, capsys, verb):
     assert main(["teacher", verb, "demo"]) == 1
     error = " ".join(capsys.readouterr().err.split())
     assert error == (
-        "Error: there is no InferenceService 'demo' in namespace 'sdg': there are demo-teacher."
+        "Error: there is no InferenceService 'demo' in namespace 'sdg', only demo-teacher."
     )
 
 
@@ -142,6 +142,14 @@ def test_status_for_programs_is_one_json_object(cluster, capsys):
         "started_by_run": True,
     }
     assert datetime.fromisoformat(runs["run-1"]) > datetime.now(UTC)
+
+
+def test_a_teacher_that_does_not_come_up_is_left_with_a_word_on_how_to_stop_it(cluster, capsys):
+    cluster.controller = Controller(failure={"reason": "ModelLoadFailed", "message": "no file"})
+    assert main(["teacher", "start", "demo-teacher"]) == 1
+    error = " ".join(capsys.readouterr().err.split())
+    assert "To stop it: kfp-sdg teacher stop demo-teacher -n sdg" in error
+    assert "cannot serve its model: ModelLoadFailed: no file" in error
 
 
 def test_ctrl_c_ends_the_wait_and_says_how_to_stop_the_teacher(cluster):

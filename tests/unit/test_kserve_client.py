@@ -119,9 +119,9 @@ def test_a_teacher_that_is_not_there_is_answered_with_those_that_are(cluster):
     with pytest.raises(NotFoundError) as caught:
         start(quick_client(), "demo", tell=Lines())
     assert str(caught.value) == (
-        "there is no InferenceService 'demo' in namespace 'sdg': there are demo-teacher"
+        "there is no InferenceService 'demo' in namespace 'sdg', only demo-teacher"
     )
-    with pytest.raises(NotFoundError, match="there are none at all, apply one of manifests/teach"):
+    with pytest.raises(NotFoundError, match=", nor any other: name another namespace, or"):
         start(quick_client(namespace="other"), NAME, tell=Lines())
 
 
@@ -172,6 +172,28 @@ def test_a_persons_credentials_that_the_login_plugin_renews_are_used(cluster):
 def test_an_answer_of_something_else_than_an_api_server_is_quoted(cluster):
     cluster.fail(Fault(418, "I am a teapot"))
     assert failed(quick_client().get, NAME).endswith(": I am a teapot")
+
+
+@pytest.mark.parametrize("answer", ["<html>please log in</html>", [], {"kind": "Status"}])
+def test_a_success_of_something_else_than_an_api_server_is_told(cluster, monkeypatch, answer):
+    monkeypatch.setattr(cluster, "_done", lambda request: answer)
+    text = failed(quick_client().get, NAME)
+    assert text.startswith(f"what answers at {cluster.url} is no Kubernetes API")
+
+
+def test_somebody_whom_the_api_server_does_not_know_has_to_log_in(cluster, monkeypatch):
+    monkeypatch.setattr("fake_kubernetes.USER", "system:anonymous")
+    cluster.rules = []
+    assert "log in again (`oc login`)" in failed(quick_client().get, NAME)
+
+
+def test_a_token_does_not_follow_a_redirect(cluster, tmp_path):
+    with FakeKubernetes() as elsewhere:
+        elsewhere.add(inference_service(NAME))
+        to = {"Location": f"{elsewhere.url}/apis/serving.kserve.io/v1beta1/namespaces/sdg/"}
+        cluster.fail(Fault(307, "Temporary Redirect", headers=to))
+        assert "Temporary Redirect" in failed(quick_client().get, NAME)
+        assert elsewhere.calls == []
 
 
 # -- rights ----------------------------------------------------------------------------------------
@@ -267,6 +289,7 @@ def test_a_certificate_that_is_not_trusted_is_an_error_at_once(pod, tmp_path):
     text = failed(quick_client(service_account=account).get, NAME)
     assert text.startswith(f"cannot talk to the Kubernetes API at {cluster.url}: ")
     assert "certificate verify failed" in text
+    assert "the service account's ca.crt has to name the authority" in text
 
 
 def test_without_a_namespace_file_a_namespace_has_to_be_given(pod):
@@ -314,7 +337,10 @@ def test_without_anything_it_is_said_where_a_cluster_was_looked_for(tmp_path, mo
 
 @pytest.mark.parametrize(
     "content",
-    ["", "][", "apiVersion: v1\nkind: Config\n", "current-context: nowhere\ncontexts: []"],
+    [
+        *("", "][", "just a text", "- a list", "apiVersion: v1\nkind: Config\n"),
+        "current-context: nowhere\ncontexts: []",
+    ],
 )
 def test_a_kubeconfig_that_is_none_is_an_error_with_its_path(tmp_path, monkeypatch, content):
     file = tmp_path / "kubeconfig"

@@ -225,6 +225,35 @@ def test_a_stop_after_a_start_that_failed_frees_the_gpus(cluster, client, said):
     assert not is_up(cluster)
 
 
+def test_a_run_that_is_not_noted_leaves_the_teacher_and_says_how_to_stop_it(cluster, client, said):
+    start(client, "teacher", run="run-1", tell=said)
+    with cluster._lock:  # somebody replaced the object by what git has
+        del cluster.objects["sdg", "teacher"]["metadata"]["annotations"][USES_ANNOTATION]
+    stop(client, "teacher", run="run-1", tell=said)
+    assert is_up(cluster)
+    assert said[-1].endswith("by hand: kfp-sdg teacher stop teacher -n sdg")
+
+
+def test_a_stop_of_what_is_being_deleted_is_no_failure(cluster, client, said):
+    start(client, "teacher", run="run-1", tell=said)
+    cluster.objects["sdg", "teacher"]["metadata"]["deletionTimestamp"] = "2026-11-26T00:00:00Z"
+    stop(client, "teacher", run="run-1", tell=said)
+    assert said[-1] == "teacher: is being deleted, its pods go with it"
+
+
+def test_a_stop_that_can_no_longer_be_watched_is_no_failure(cluster, client, said):
+    cluster.add(inference_service("teacher", stopped=False))
+    cluster.controller.lag = 1_000_000
+
+    def delete(service):
+        cluster.on_patch = None
+        threading.Timer(0.05, cluster.objects.clear).start()
+
+    cluster.on_patch = delete
+    release(client, "teacher", tell=said)
+    assert "is to be stopped, and cannot be looked at any more: there is no Infer" in said[-1]
+
+
 def test_runs_that_start_and_stop_at_the_same_time_lose_nobodys_entry(cluster, said):
     def live(run):
         client = quick_client()
@@ -253,7 +282,9 @@ def test_runs_that_start_and_stop_at_the_same_time_lose_nobodys_entry(cluster, s
 
 
 def test_an_annotation_that_somebody_spoilt_counts_as_nobodys_use(cluster, client, said):
-    for text in ("not JSON", "[]", '{"until": []}', '{"until": {"run": "tomorrow"}}', "7", '"x"'):
+    times = ("tomorrow", "0001-01-01T00:00:00+14:00")
+    spoilt = [json.dumps({"until": until}) for until in ([], *({"run": time} for time in times))]
+    for text in ("not JSON", "[]", "7", '"x"', *spoilt):
         cluster.set_annotation("teacher", USES_ANNOTATION, text)
         start(client, "teacher", run="run-1", tell=said)
         stop(client, "teacher", run="run-1", tell=said)
@@ -351,7 +382,7 @@ def test_a_teacher_that_is_being_deleted_is_not_started(cluster, client, said):
 
 def test_a_teacher_that_vanishes_while_it_starts_is_an_error(cluster, client):
     cluster.controller.loading = 100
-    with pytest.raises(NotFoundError, match="there are none at all"):
+    with pytest.raises(NotFoundError, match="nor any other"):
         start(client, "teacher", tell=lambda line: cluster.objects.clear())
 
 

@@ -50,8 +50,9 @@ def test_a_model_whose_name_cannot_be_known_is_left_to_be_asked_for(cluster, out
         ({"inference_service": ""}, "component input '' cannot be the name of an InferenceService"),
         ({"inference_service": "A/b"}, "component input 'A/b' cannot be the name of an Inference"),
         ({"namespace": "my.project"}, "component input 'my.project' cannot be a namespace"),
-        ({"timeout": 0}, "component inputs 'timeout' and 'lease' must be seconds, above 0"),
-        ({"lease": -1}, "component inputs 'timeout' and 'lease' must be seconds, above 0"),
+        ({"timeout": 0}, "component inputs 'timeout' and 'lease' must be seconds, above 0 and at"),
+        ({"lease": 10**15}, "above 0 and at most 1,000,000,000"),
+        ({"lease": -1}, "component inputs 'timeout' and 'lease' must be seconds, above 0 and at"),
     ],
 )
 def test_an_input_that_is_wrong_is_told_before_anything_is_asked(
@@ -75,7 +76,7 @@ def test_a_start_that_fails_says_why_in_its_last_words(cluster, outputs, capsys)
         start_teacher(inference_service="demo", **outputs)
     assert ending.value.code == 1
     assert capsys.readouterr().err == (
-        "error: there is no InferenceService 'demo' in namespace 'sdg': there are demo-teacher\n"
+        "error: there is no InferenceService 'demo' in namespace 'sdg', only demo-teacher\n"
     )
 
 

@@ -29,7 +29,8 @@ NamespaceOption = Annotated[
         "--namespace",
         "-n",
         metavar="NAMESPACE",
-        help="Its namespace; that of the kubeconfig's current context where not given.",
+        help="Its namespace; that of the kubeconfig's current context, or the pod's own, where not "
+        "given.",
         show_default=False,
     ),
 ]
@@ -49,14 +50,15 @@ def start_command(
 
     Example: `kfp-sdg teacher start mixtral-8x7b-instruct -n sdg`
 
-    The cluster is that of the kubeconfig's current context (KUBECONFIG).
+    The cluster is that of the kubeconfig's current context (KUBECONFIG); in a pod with a service
+    account, such as a workbench, it is the pod's own.
     """
-    from kfp_sdg.kserve import keep
+    from kfp_sdg.kserve import NotReadyError, keep
 
     client = _client(name, namespace)
     try:
         endpoint = keep(client, name, timeout=timeout, tell=say)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, NotReadyError):
         say(
             f"{name} goes on starting, nobody waits for it. To stop it: "
             f"kfp-sdg teacher stop {name} -n {client.namespace}"

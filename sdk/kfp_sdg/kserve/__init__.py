@@ -9,10 +9,12 @@ from kfp_sdg.kserve.lifecycle import Endpoint, keep, release, start, stop
 from kfp_sdg.kserve.pace import Pace
 from kfp_sdg.kserve.report import Report, report
 from kfp_sdg.kserve.service import why_no_name
+from kfp_sdg.kserve.waiting import NotReadyError
 
 __all__ = [
     "Endpoint",
     "NotFoundError",
+    "NotReadyError",
     "Pace",
     "Report",
     "ServiceClient",

@@ -78,6 +78,8 @@ def _own_namespace(file: Path) -> str:
 def _from_kubeconfig(configuration: Configuration, not_in_cluster: str) -> str:
     """Load the kubeconfig's current context; return its namespace."""
     from kubernetes.config import list_kube_config_contexts, load_kube_config
+    from kubernetes.config.config_exception import ConfigException
+    from yaml import YAMLError
 
     files = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
     if not any(Path(file).exists() for file in files.split(os.pathsep)):
@@ -89,8 +91,10 @@ def _from_kubeconfig(configuration: Configuration, not_in_cluster: str) -> str:
     try:
         load_kube_config(config_file=files, client_configuration=configuration)
         current: dict[str, Any] = list_kube_config_contexts(config_file=files)[1]
-    except Exception as error:  # whatever a broken file, a login plugin or YAML raises
+    except Exception as error:  # in what is no kubeconfig the client stumbles over anything
         why = " ".join(str(error).split())
+        if not isinstance(error, ConfigException | YAMLError | OSError):
+            why = f"it does not have the form of one ({why})"
         raise ClusterError(f"the kubeconfig {files} cannot be used: {why}") from error
     _use_proxy(configuration)
     return str(current["context"].get("namespace") or "default")

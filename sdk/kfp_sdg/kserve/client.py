@@ -91,7 +91,7 @@ class ServiceClient:
                 GROUP, VERSION, self.namespace, PLURAL, name, _request_timeout=self._timeout
             )
 
-        return InferenceService(self._insistently(ask, "get", name))
+        return self._service(self._insistently(ask, "get", name))
 
     def annotate(
         self, service: InferenceService, annotations: Mapping[str, str | None]
@@ -129,7 +129,20 @@ class ServiceClient:
                 _request_timeout=self._timeout,
             )
 
-        return InferenceService(self._insistently(ask, "patch", service.name))
+        return self._service(self._insistently(ask, "patch", service.name))
+
+    def _service(self, answer: object) -> InferenceService:
+        """Return the service that an answer holds.
+
+        Raises:
+            ClusterError: It holds none: a login page, or a proxy's, answers with success too.
+        """
+        if isinstance(answer, dict) and isinstance(answer.get("metadata"), dict):
+            return InferenceService(answer)
+        raise ClusterError(
+            f"what answers at {self._access.api.configuration.host} is no Kubernetes API: it sent "
+            "no object. Look at the server's address in the kubeconfig, and at the proxy variables"
+        )
 
     @property
     def _timeout(self) -> tuple[float, float]:
@@ -173,12 +186,12 @@ class ServiceClient:
         if error.status != 404 or not is_about_an_object(error):
             return refusal(error, verb, name, self.namespace, self._access)
         return NotFoundError(
-            f"there is no InferenceService {name!r} in namespace {self.namespace!r}: "
+            f"there is no InferenceService {name!r} in namespace {self.namespace!r}"
             f"{self._what_there_is()}"
         )
 
     def _what_there_is(self) -> str:
-        """Return a phrase about the services of the namespace, or about what to check."""
+        """Return how the sentence ends: with the namespace's services, or what to check."""
         from kubernetes.client import CustomObjectsApi
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
@@ -189,13 +202,15 @@ class ServiceClient:
             )
         except (ApiException, HTTPError, OSError):  # it is only for the message
             return (
-                "check the name, the namespace, and that manifests/teacher has been applied "
+                ": check the name, the namespace, and that manifests/teacher has been applied "
                 f"(`kubectl get inferenceservices -n {self.namespace}`)"
             )
         names = sorted(str(item["metadata"]["name"]) for item in found.get("items", ()))
         if not names:
-            return "there are none at all, apply one of manifests/teacher first"
-        return "there are " + ", ".join(names)
+            return (
+                ", nor any other: name another namespace, or apply one of manifests/teacher there"
+            )
+        return ", only " + ", ".join(names)
 
 
 def _retry_after(error: ApiException) -> float:

@@ -96,8 +96,8 @@ def start(
         tell: Takes a line about what happens.
 
     Raises:
-        ClusterError: It is not there, may not be started, cannot load its model, is stopped by
-            somebody else meanwhile, or is not ready in time.
+        NotReadyError: It was started, and cannot load its model or is not ready in time.
+        ClusterError: It is not there, may not be started, or is stopped by somebody else meanwhile.
     """
     until = datetime.now(UTC) + timedelta(seconds=lease)
 
@@ -147,9 +147,13 @@ def stop(client: ServiceClient, name: str, *, run: str = "", tell: Callable[[str
             return Decision(True, left if left.until else Uses(), "is to be stopped already")
         if left.until:
             return Decision(False, left, f"stays up, {_runs(left)}")
-        if not uses.started_by_run:
-            return Decision(False, left, "stays up, it was so before any run used it")
-        return Decision(True, Uses())
+        if uses.started_by_run:
+            return Decision(True, Uses())
+        if run and run not in uses.until:
+            # This run's start failed before it was noted, or somebody took the note away.
+            by_hand = f"kfp-sdg teacher stop {name} -n {client.namespace}"
+            return Decision(False, left, f"stays up, no run is noted to use it; by hand: {by_hand}")
+        return Decision(False, left, "stays up, it was so before any run used it")
 
     _stopped(client, name, leave, tell)
 
@@ -189,7 +193,15 @@ def _started(
     tell: Callable[[str], None],
 ) -> Endpoint:
     deadline = time.monotonic() + timeout
-    before, after = _change(client, name, decide, tell)
+
+    def decide_if_kept(service: InferenceService, uses: Uses) -> Decision:
+        if service.is_being_deleted:
+            raise ClusterError(
+                f"InferenceService {name!r} in namespace {client.namespace!r} is being deleted"
+            )
+        return decide(service, uses)
+
+    before, after = _change(client, name, decide_if_kept, tell)
     if before.is_to_be_stopped:
         tell(f"{name}: started, in namespace {client.namespace}")
     # KServe has not got round to a stop that is being taken back: what it says may be of before.
@@ -201,8 +213,13 @@ def _started(
 
 
 def _stopped(client: ServiceClient, name: str, decide: Decide, tell: Callable[[str], None]) -> None:
-    _, after = _change(client, name, decide, tell)
-    if after.is_to_be_stopped:
+    def decide_if_kept(service: InferenceService, uses: Uses) -> Decision:
+        if service.is_being_deleted:
+            return Decision(service.is_to_be_stopped, uses, "is being deleted, its pods go with it")
+        return decide(service, uses)
+
+    _, after = _change(client, name, decide_if_kept, tell)
+    if after.is_to_be_stopped and not after.is_being_deleted:
         wait_until_stopped(client, after, tell=tell)
 
 
@@ -213,10 +230,6 @@ def _change(
     pauses = client.pace.retries()
     for _ in range(_MOST_CONFLICTS):
         before = after = client.get(name)
-        if before.is_being_deleted:
-            raise ClusterError(
-                f"InferenceService {name!r} in namespace {client.namespace!r} is being deleted"
-            )
         uses = Uses.parse(before.annotations.get(USES_ANNOTATION, ""))
         decision = decide(before, uses.alive(datetime.now(UTC)))
         annotations = decision.annotations(before)

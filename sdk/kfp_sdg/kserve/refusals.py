@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 _WHO = re.compile(r'User "([^"]+)" cannot (\w+) resource')
 
+_NOBODY = "system:anonymous"
+"""Who somebody without credentials is, or whose login plugin failed."""
+
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+
 _ROLES = (
     "The Role kfp-sdg-teacher of manifests/rbac (plain for KFP alone, kubeflow for a profile's "
     "namespace, openshift-ai) allows get and patch, of the teachers that its resourceNames list"
@@ -37,10 +42,13 @@ def refusal(
     said = server_message(error)
     place = f"InferenceService {name!r} in namespace {namespace!r}"
     if error.status == 0:  # no answer: the client's way of telling of TLS
+        where = "the service account's ca.crt" if access.in_cluster else "the kubeconfig"
+        cure = f"; {where} has to name the authority that signed it" if _UNTRUSTED in said else ""
         return ClusterError(
-            f"cannot talk to the Kubernetes API at {access.api.configuration.host}: {said}"
+            f"cannot talk to the Kubernetes API at {access.api.configuration.host}: {said}{cure}"
         )
-    if error.status == 401:
+    denied = _WHO.search(said) if error.status == 403 else None
+    if error.status == 401 or (denied and denied[1] == _NOBODY):
         cure = (
             "the pod's service-account token is not accepted"
             if access.in_cluster
@@ -52,7 +60,6 @@ def refusal(
             f"this cluster knows no {PLURAL}.{GROUP}/{VERSION}: KServe is not installed at "
             f"{access.api.configuration.host}, or in another version"
         )
-    denied = _WHO.search(said) if error.status == 403 else None
     if denied:
         return ClusterError(
             f"{denied[1]} may not {denied[2]} {PLURAL}.{GROUP} in namespace {namespace!r}, which "

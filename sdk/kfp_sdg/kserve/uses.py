@@ -45,7 +45,7 @@ class Uses:
                 for run, time in value.get("until", {}).items()
             }
             return cls(value.get("startedByRun") is True, until)
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, OverflowError):
             return cls()
 
     def text(self) -> str | None:

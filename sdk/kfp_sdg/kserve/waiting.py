@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from kfp_sdg.kserve.service import InferenceService
 
 
+class NotReadyError(ClusterError):
+    """A service that was started is not ready; KServe goes on trying, with its GPUs."""
+
+
 def wait_until_ready(
     client: ServiceClient,
     service: InferenceService,
@@ -35,8 +39,8 @@ def wait_until_ready(
         tell: Takes a line when something changes, and once in a while.
 
     Raises:
-        ClusterError: The model cannot be loaded, somebody stops or deletes the service, or the
-            time is over.
+        NotReadyError: The model cannot be loaded, or the time is over.
+        ClusterError: Somebody stops or deletes the service.
     """
     news = _News(service.name, tell, client.pace.remind)
     settled = time.monotonic() + client.pace.settle
@@ -46,7 +50,7 @@ def wait_until_ready(
         doubtful = doubtful and final and time.monotonic() < settled
         if not doubtful:
             if service.failure:
-                raise ClusterError(
+                raise NotReadyError(
                     f"InferenceService {service.name!r} in namespace {client.namespace!r} cannot "
                     f"serve its model: {service.failure}. Look at its pod's log while it is there: "
                     f"{_logs_command(service, client.namespace)}"
@@ -55,7 +59,7 @@ def wait_until_ready(
                 return service
         news.report("KServe has not seen the start yet" if doubtful else state_of(service))
         if time.monotonic() + pause > deadline:
-            raise ClusterError(_not_in_time(service, client.namespace, news.seconds))
+            raise NotReadyError(_not_in_time(service, client.namespace, news.seconds))
         time.sleep(pause)
         service = client.get(service.name)
     raise AssertionError("polls never end")
@@ -67,7 +71,7 @@ def wait_until_stopped(
     """Watch KServe stop a service for a while.
 
     The annotation is what stops it: KServe acts on that whenever it comes to it, so a stop that is
-    not seen in time is worth a line, and no failure.
+    not seen, in time or at all, is worth a line, and no failure.
 
     Args:
         client: The services of its namespace.
@@ -85,7 +89,11 @@ def wait_until_stopped(
         if time.monotonic() + pause > deadline:
             break
         time.sleep(pause)
-        service = client.get(service.name)
+        try:
+            service = client.get(service.name)
+        except ClusterError as error:
+            tell(f"{service.name}: is to be stopped, and cannot be looked at any more: {error}")
+            return
     tell(
         f"{service.name}: is to be stopped, but KServe has not said for "
         f"{client.pace.stopping:g} s that it is ({state_of(service)})"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from kfp_sdg.errors import ClusterError
 from kfp_sdg.runtime.console import WARNING, plain_console, say
 
+_MOST_SECONDS = 1_000_000_000
+"""Of a time that is given: more than anybody means, and a date that a calendar still has."""
+
 
 def start_teacher(
     *,
@@ -37,8 +40,11 @@ def start_teacher(
 
     with plain_console():
         name = _name(inference_service, namespace)
-        if int(timeout) <= 0 or int(lease) <= 0:
-            raise ClusterError("component inputs 'timeout' and 'lease' must be seconds, above 0")
+        if not (0 < int(timeout) <= _MOST_SECONDS and 0 < int(lease) <= _MOST_SECONDS):
+            raise ClusterError(
+                "component inputs 'timeout' and 'lease' must be seconds, above 0 and at most "
+                f"{_MOST_SECONDS:,}"
+            )
         endpoint = start(
             ServiceClient(namespace.strip(), tell=say),
             name,
