@@ -65,6 +65,7 @@ class StubTeacher:
         lists_models: There is a ``/v1/models``.
         models_body: What ``/v1/models`` says instead of a list.
         models_status: The status of ``models_body``.
+        models_headers: Further headers of ``models_body``.
         poison: Text in a prompt → the status that such a prompt always gets.
         max_context: Words of a prompt above which it gets vLLM's 400.
         most_choices: No answer holds more choices than this.
@@ -90,6 +91,7 @@ class StubTeacher:
     lists_models: bool = True
     models_body: str | None = None
     models_status: int = 200
+    models_headers: Mapping[str, str] = field(default_factory=dict)
     poison: Mapping[str, int] = field(default_factory=dict)
     max_context: int | None = None
     most_choices: int | None = None
@@ -244,7 +246,9 @@ class StubTeacher:
             return web.json_response({"error": "Unauthorized"}, status=401)
         if request.path == "/v1/models" and self.lists_models:
             if self.models_body is not None:
-                return web.Response(text=self.models_body, status=self.models_status)
+                return web.Response(
+                    text=self.models_body, status=self.models_status, headers=self.models_headers
+                )
             return web.json_response(model_list(self.models))
         endpoints = {"/v1/chat/completions"} | (set() if self.chat_only else {"/v1/completions"})
         if request.path not in endpoints:

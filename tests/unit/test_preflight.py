@@ -182,6 +182,26 @@ def test_a_name_without_a_host_and_an_untrusted_certificate_are_told(tmp_path):
     assert "SSL_CERT_FILE" in text
 
 
+def test_a_server_that_speaks_tls_alone_is_told_as_such(tmp_path):
+    with StubTeacher(tls=self_signed(tmp_path)[1]) as tls:
+        ((state, text),) = found(inspected(tls.url.replace("https", "http")), "server")
+    assert state == "failed"
+    assert text.endswith("the URL has to begin with https://")
+
+
+def test_a_server_that_sends_elsewhere_is_told_with_the_place_and_the_key_stays(stub, monkeypatch):
+    monkeypatch.setenv("KFP_SDG_API_KEY", "not-for-others")
+    with StubTeacher() as other:
+        stub.models_status, stub.models_body = 307, ""
+        stub.models_headers = {"Location": f"{other.url}/models?session=secret"}
+        ((state, text),) = found(inspected(stub.url), "server")
+        assert other.calls == []
+    assert state == "failed"
+    assert f"the server sends elsewhere, to {other.url}/models (GET /models: 307)" in text
+    assert "give the teacher's own URL" in text
+    assert "secret" not in text
+
+
 def test_a_server_without_a_list_of_models_is_a_warning(stub):
     stub.lists_models = False
     report = inspected(stub.url, BlockNeed("gen", model_id="mixtral"))

@@ -114,7 +114,7 @@ class _Inspection:
     async def _server_failure(self, server: _Server, error: TeacherError) -> Finding:
         if error.status in _REFUSED_KEY:
             return Finding("key", server.url, State.FAILED, words.key_refused(error))
-        text = words.without_url(error)
+        text = words.unreachable(error)
         if error.status is not None and (better := await other_base_url(server.sender)):
             text = words.api_elsewhere(better)
         return Finding("server", server.url, State.FAILED, text)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kfp_sdg.runtime.preflight_report import State
 from kfp_sdg.spec.problems import nearest
+from kfp_sdg.teacher.transport import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,6 +55,14 @@ def key_refused(error: TeacherError) -> str:
 def without_url(error: TeacherError) -> str:
     """Return an error's text without the server's address, which stands before it already."""
     return str(error).removeprefix(f"teacher at {error.url}: ")
+
+
+def unreachable(error: TeacherError) -> str:
+    """Return why a server does not answer, and where that may be for want of TLS."""
+    text = without_url(error)
+    if Trouble.BROKEN.value in text and (error.url or "").startswith("http://"):
+        text += "; or it speaks TLS alone, and the URL has to begin with https://"
+    return text
 
 
 def no_model(needs: Iterable[BlockNeed], served: Sequence[ServedModel]) -> str:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from kfp_sdg.errors import TeacherError
-from kfp_sdg.teacher.faults import read_json, server_message
+from kfp_sdg.teacher.faults import fault_of, read_json, server_message
 from kfp_sdg.teacher.sender import NO_SUCH_ENDPOINT, Sender
 from kfp_sdg.teacher.served import ServedModel, read_listing
 
@@ -62,9 +62,15 @@ class Discovery:
         listed = read_listing(payload)
         if reply.status != 200 or listed is None:
             said = server_message(payload, reply.body, self._sender.key)
-            raise TeacherError(
+            message = (
                 "GET /models was answered with no list of models: is this the URL of a server "
-                "with an OpenAI-compatible API?",
+                "with an OpenAI-compatible API?"
+            )
+            if 300 <= reply.status < 400:
+                fault = fault_of(reply, "GET /models", self._sender.key)
+                message = f"{fault.message}; {fault.advice}"
+            raise TeacherError(
+                message,
                 url=self._sender.url,
                 status=reply.status,
                 server_message=said or None,

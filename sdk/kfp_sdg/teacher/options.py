@@ -102,7 +102,9 @@ def base_url(url: str, *, option: str = "teacher URL") -> str:
         raise _url_problem(option, f"{text!r} is no URL: {error}") from None
     if parts.scheme not in ("http", "https"):
         host = text.split("://", 1)[-1]
-        raise _url_problem(option, f"{text!r} has no http:// or https://", f"http://{host}")
+        raise _url_problem(
+            option, f"{text!r} has no http:// or https://", f"did you mean 'http://{host}'?"
+        )
     if not parts.hostname or port == 0:
         raise _url_problem(option, f"{text!r} names no host and port to connect to")
     if parts.query or parts.fragment:
