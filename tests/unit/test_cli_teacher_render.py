@@ -126,7 +126,7 @@ def test_an_llm_service_stands_alone(capsys: pytest.CaptureFixture[str]) -> None
         (["--model", "mixtral-8x7b-instruct", "--prometheus", "http://p"], "--max-replicas"),
         (["--model", "mixtral-8x7b-instruct", "-n", "Team A"], "is no namespace"),
         (["--model", "mixtral-8x7b-instruct", "--format", "json", "-o", "dir"], "is in YAML"),
-        (["--model", "mixtral-8x7b-instruct", "-o", "/dev/null/x.yaml"], "cannot write into"),
+        (["--model", "mixtral-8x7b-instruct", "-o", "/dev/null/x.yaml"], "cannot write /dev/null"),
         ([], "--model"),
     ],
 )

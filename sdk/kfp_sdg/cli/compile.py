@@ -34,8 +34,8 @@ from kfp_sdg.cli.compiling import CompileOrder
 from kfp_sdg.cli.debug import DebugOption
 from kfp_sdg.cli.numbers import blocks_phrase
 from kfp_sdg.cli.options import ConfigRootOption, PluginOption
+from kfp_sdg.cli.output_files import write_file
 from kfp_sdg.cli.pipeline_file import PipelineSource, is_set
-from kfp_sdg.errors import SpecError, StorageError
 
 if TYPE_CHECKING:
     from kfp_sdg.compiler.package import CompiledGraph
@@ -196,10 +196,4 @@ def _write(
         return
     ir = package_format is PackageFormat.IR
     text = compiled.to_yaml() if ir else resources_text(compiled, namespace=namespace)
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        failure = StorageError(f"cannot write {output}: {error.strerror or error}")
-        failure.exit_code = SpecError.exit_code
-        raise failure from error
+    write_file(output, text)

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from kfp_sdg.cli.debug import DebugOption
-from kfp_sdg.cli.validate import ReportFormat
-from kfp_sdg.errors import SpecError, StorageError
+from kfp_sdg.cli.options import ReportFormat, ReportFormatOption
+from kfp_sdg.cli.output_files import write_file
 
 _PARAMS = "params.yaml"
 
@@ -42,9 +42,7 @@ def migrate_command(
     model_id: Annotated[
         str | None, typer.Option(metavar="ID", help="The model that the teacher is asked for.")
     ] = None,
-    report_format: Annotated[
-        ReportFormat, typer.Option("--format", help="For people, or for programs.")
-    ] = ReportFormat.TEXT,
+    report_format: ReportFormatOption = ReportFormat.TEXT,
     debug: DebugOption = False,
 ) -> None:
     """Turn settings of InstructLab on OpenShift AI into a run of kfp-sdg's workflow.
@@ -65,7 +63,7 @@ def migrate_command(
     url = base_url(teacher_url, option="--teacher-url") if teacher_url else ""
     migration = migrate(file, teacher_url=url, model_id=(model_id or "").strip())
     if output is not None:
-        _write(output, parameter_file(migration))
+        write_file(output, parameter_file(migration))
     params = str(output or _PARAMS)
     if report_format is ReportFormat.JSON:
         typer.echo(json.dumps(as_json(migration, params), indent=2, ensure_ascii=False))
@@ -76,18 +74,3 @@ def migrate_command(
         typer.echo(f"Nothing is written; with -o {_PARAMS} the parameters are.")
     else:
         typer.echo(f"{output}: {len(migration.parameters)} parameters")
-
-
-def _write(output: Path, text: str) -> None:
-    """Write the parameter file.
-
-    Raises:
-        StorageError: It cannot be written; the user's mistake.
-    """
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        failure = StorageError(f"cannot write {output}: {error.strerror or error}")
-        failure.exit_code = SpecError.exit_code
-        raise failure from error

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+
+class ReportFormat(StrEnum):
+    """Who reads a report."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+ReportFormatOption = Annotated[
+    ReportFormat, typer.Option("--format", help="For people, or for programs.")
+]
 PipelineArgument = Annotated[
     str,
     typer.Argument(

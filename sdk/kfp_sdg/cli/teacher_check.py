@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kfp_sdg.cli.debug import DebugOption
-from kfp_sdg.cli.options import ConfigRootOption, PluginOption
+from kfp_sdg.cli.options import (
+    ConfigRootOption,
+    PluginOption,
+    ReportFormat,
+    ReportFormatOption,
+)
 from kfp_sdg.cli.pipeline_file import PipelineSource, is_set
 from kfp_sdg.cli.run_options import (
     TEACHER,
@@ -18,7 +23,6 @@ from kfp_sdg.cli.run_options import (
     TeacherEndpointOption,
 )
 from kfp_sdg.cli.teachers import choose_teacher
-from kfp_sdg.cli.validate import ReportFormat
 from kfp_sdg.errors import TeacherError
 
 if TYPE_CHECKING:
@@ -83,9 +87,7 @@ def check_command(
     teacher_timeout: Annotated[
         int, typer.Option(metavar="SECONDS", min=1, help="How long one token may take.")
     ] = 120,
-    report_format: Annotated[
-        ReportFormat, typer.Option("--format", help="For people, or for programs.")
-    ] = ReportFormat.TEXT,
+    report_format: ReportFormatOption = ReportFormat.TEXT,
     config_root: ConfigRootOption = None,
     plugin: PluginOption = None,
     debug: DebugOption = False,

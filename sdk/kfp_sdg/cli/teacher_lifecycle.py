@@ -10,7 +10,7 @@ import typer
 
 from kfp_sdg.cli.console import say
 from kfp_sdg.cli.debug import DebugOption
-from kfp_sdg.cli.validate import ReportFormat
+from kfp_sdg.cli.options import ReportFormat, ReportFormatOption
 
 if TYPE_CHECKING:
     from kfp_sdg.kserve import Report, ServiceClient
@@ -89,9 +89,7 @@ def stop_command(
 def status_command(
     name: NameArgument,
     namespace: NamespaceOption = "",
-    report_format: Annotated[
-        ReportFormat, typer.Option("--format", help="For people, or for programs.")
-    ] = ReportFormat.TEXT,
+    report_format: ReportFormatOption = ReportFormat.TEXT,
     debug: DebugOption = False,
 ) -> None:
     """Say how a teacher on KServe is, where it is asked, and which runs use it.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kfp_sdg.cli.debug import DebugOption
-from kfp_sdg.errors import SpecError, StorageError
+from kfp_sdg.cli.output_files import write_files
 
 if TYPE_CHECKING:
     from kfp_sdg.cluster.manifests import Manifest
@@ -322,7 +322,7 @@ def _write(manifests: list[Manifest], output: str, manifest_format: ManifestForm
     path = Path(output)
     if path.suffix in _FILES:
         as_json = as_json or path.suffix == ".json"
-        _write_files(path.parent, {path.name: _text(manifests, as_json=as_json)})
+        write_files(path.parent, {path.name: _text(manifests, as_json=as_json)})
         return
     if as_json:
         raise typer.BadParameter(
@@ -335,7 +335,7 @@ def _write(manifests: list[Manifest], output: str, manifest_format: ManifestForm
             f"{output} has a kustomization.yaml that is not of this command; name another folder",
             param_hint="--output",
         )
-    _write_files(path, teacher_files(manifests, header=_HEADER))
+    write_files(path, teacher_files(manifests, header=_HEADER))
 
 
 def _text(manifests: list[Manifest], *, as_json: bool) -> str:
@@ -346,18 +346,6 @@ def _text(manifests: list[Manifest], *, as_json: bool) -> str:
         return yaml_text(manifests, header=_HEADER)
     whole = {"apiVersion": "v1", "kind": "List", "items": manifests}
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
-
-
-def _write_files(folder: Path, files: dict[str, str]) -> None:
-    """Write files into a folder that need not be there yet."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        failure = StorageError(f"cannot write into {folder}: {error.strerror or error}")
-        failure.exit_code = SpecError.exit_code
-        raise failure from error
 
 
 def _explain(plan: Plan, output: str) -> None:

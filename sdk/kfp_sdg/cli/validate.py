@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,6 +13,8 @@ from kfp_sdg.cli.options import (
     ConfigRootOption,
     PipelinesArgument,
     PluginOption,
+    ReportFormat,
+    ReportFormatOption,
 )
 from kfp_sdg.cli.pipeline_file import PipelineSource
 from kfp_sdg.errors import SpecError
@@ -22,18 +23,9 @@ if TYPE_CHECKING:
     from kfp_sdg.errors import Problem
 
 
-class ReportFormat(StrEnum):
-    """Who reads the report."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 def validate_command(
     pipelines: PipelinesArgument,
-    report_format: Annotated[
-        ReportFormat, typer.Option("--format", help="For people, or for programs.")
-    ] = ReportFormat.TEXT,
+    report_format: ReportFormatOption = ReportFormat.TEXT,
     config_root: ConfigRootOption = None,
     plugin: PluginOption = None,
     debug: DebugOption = False,
