@@ -1,4 +1,4 @@
-"""A Kubernetes API server that knows InferenceServices only, over real HTTP or HTTPS.
+"""A Kubernetes API server that knows InferenceServices and pipeline servers, over real HTTP(S).
 
     with FakeKubernetes() as cluster:
         cluster.add(inference_service("teacher"))
@@ -14,6 +14,7 @@ it fails if any request needed more rights than pipelines have.
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections import deque
@@ -34,7 +35,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-PREFIX = f"/apis/{GROUP}/v1beta1/namespaces/"
+DSPA_GROUP = "datasciencepipelinesapplications.opendatahub.io"
+KINDS = {
+    (GROUP, "v1beta1", "inferenceservices"): "InferenceService",
+    (DSPA_GROUP, "v1", "datasciencepipelinesapplications"): "DataSciencePipelinesApplication",
+}
+"""What the cluster knows: kinds by group, version and resource."""
+
+_PATH = re.compile(r"/apis/([^/]+)/([^/]+)/namespaces/([^/]+)/([^/]+)/?([^/]*)")
 USER = "system:serviceaccount:sdg:pipeline-runner"
 METADATA = {
     *("name", "namespace", "labels", "annotations", "resourceVersion", "generation", "uid"),
@@ -50,7 +58,7 @@ class FakeKubernetes:
         controller: What moves the services.
         token: The only token that is accepted; may be changed while it runs.
         rules: What the user may do, as rules of a Role; None: everything.
-        installed: Whether the cluster knows InferenceServices.
+        installed: Whether the cluster knows its kinds.
         on_patch: Called with the stored object before a patch is applied: it may change it (as
             somebody who is faster would) or raise a ``Refusal``.
         tls: The certificate it shows; None: plain HTTP.
@@ -66,6 +74,7 @@ class FakeKubernetes:
     def __post_init__(self) -> None:
         self.calls: list[Call] = []
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}
+        self.pipeline_servers: dict[tuple[str, str], dict[str, Any]] = {}
         self._faults: deque[Fault] = deque()
         self._lock = threading.Lock()
         self._version = 100
@@ -88,6 +97,11 @@ class FakeKubernetes:
             self.controller.settle(service)
         self._touch(service)
         self.objects[service["metadata"]["namespace"], service["metadata"]["name"]] = service
+
+    def add_pipeline_server(self, dspa: dict[str, Any]) -> None:
+        """Store a DataSciencePipelinesApplication."""
+        metadata = dspa["metadata"]
+        self.pipeline_servers[metadata["namespace"], metadata["name"]] = dspa
 
     def annotations(self, name: str, namespace: str = "sdg") -> dict[str, str]:
         """Return a service's annotations."""
@@ -178,7 +192,7 @@ class FakeKubernetes:
         self.calls.append(
             Call(
                 request.verb,
-                GROUP,
+                request.group,
                 request.resource,
                 request.namespace,
                 request.name,
@@ -191,23 +205,27 @@ class FakeKubernetes:
     def _done(self, request: Request) -> Any:
         if request.token != self.token:
             raise Refusal(401, "Unauthorized", "Unauthorized")
-        if not self.installed or request.resource != "inferenceservices":
+        kind = next((k for (g, _, r), k in KINDS.items() if (g, r) == _kind_of(request)), "")
+        if not self.installed or not kind:
             raise Refusal(404, "NotFound", "the server could not find the requested resource")
         self._check_rules(request)
+        objects = self.pipeline_servers if request.group == DSPA_GROUP else self.objects
         if request.verb == "list":
-            found = [v for (space, _), v in self.objects.items() if space == request.namespace]
-            return {"kind": "InferenceServiceList", "items": deepcopy(found)}
-        service = self.objects.get((request.namespace, request.name))
+            found = [v for (space, _), v in objects.items() if space == request.namespace]
+            return {"kind": f"{kind}List", "items": deepcopy(found)}
+        service = objects.get((request.namespace, request.name))
         if service is None:
-            resource = f"inferenceservices.{GROUP}"
+            resource = f"{request.resource}.{request.group}"
             raise Refusal(
                 404,
                 "NotFound",
                 f'{resource} "{request.name}" not found',
                 name=request.name,
-                group=GROUP,
-                kind="inferenceservices",
+                group=request.group,
+                kind=request.resource,
             )
+        if request.group == DSPA_GROUP:
+            return deepcopy(service)
         if request.verb == "get":
             if self.controller.step(service):
                 self._touch(service)
@@ -222,12 +240,12 @@ class FakeKubernetes:
         raise Refusal(
             403,
             "Forbidden",
-            f'inferenceservices.{GROUP}{name} is forbidden: User "{USER}" cannot {request.verb} '
-            f'resource "inferenceservices" in API group "{GROUP}" in the namespace '
-            f'"{request.namespace}"',
+            f'{request.resource}.{request.group}{name} is forbidden: User "{USER}" cannot '
+            f'{request.verb} resource "{request.resource}" in API group "{request.group}" in the '
+            f'namespace "{request.namespace}"',
             name=request.name,
-            group=GROUP,
-            kind="inferenceservices",
+            group=request.group,
+            kind=request.resource,
         )
 
     def _patch(self, service: dict[str, Any], request: Request) -> None:
@@ -253,6 +271,10 @@ class FakeKubernetes:
     def _touch(self, service: dict[str, Any]) -> None:
         self._version += 1
         service["metadata"]["resourceVersion"] = str(self._version)
+
+
+def _kind_of(request: Request) -> tuple[str, str]:
+    return request.group, request.resource
 
 
 def _check_strictly(request: Request) -> None:
@@ -290,8 +312,10 @@ def _handler(cluster: FakeKubernetes) -> type[BaseHTTPRequestHandler]:
 
         def _serve(self, body: Any) -> None:
             parts = urlsplit(self.path)
-            namespace, _, rest = parts.path.removeprefix(PREFIX).partition("/")
-            resource, _, name = rest.partition("/")
+            found = _PATH.fullmatch(parts.path)
+            group, version, namespace, resource, name = found.groups() if found else [""] * 5
+            if (group, version, resource) not in KINDS:
+                resource = f"{resource} of another version"
             verbs = {"GET": "get" if name else "list", "POST": "create", "PUT": "update"}
             query = {key: values[0] for key, values in parse_qs(parts.query).items()}
             request = Request(
@@ -303,6 +327,7 @@ def _handler(cluster: FakeKubernetes) -> type[BaseHTTPRequestHandler]:
                 self.headers.get("Content-Type") or "",
                 query,
                 body,
+                group,
             )
             answer = cluster.answer(request)
             if answer is None:

@@ -77,14 +77,14 @@ class Request:
     content_type: str
     query: Mapping[str, str]
     body: Any
+    group: str = GROUP
 
 
 def allows(rule: Mapping[str, Any], call: Call | Request) -> bool:
     """Tell whether a rule of a Role allows a request, as Kubernetes' RBAC decides it."""
-    group = getattr(call, "group", GROUP)
     names = rule.get("resourceNames") or ()
     return (
-        bool({group, "*"} & set(rule.get("apiGroups", ())))
+        bool({call.group, "*"} & set(rule.get("apiGroups", ())))
         and bool({call.resource, "*"} & set(rule.get("resources", ())))
         and bool({call.verb, "*"} & set(rule.get("verbs", ())))
         and (not names or call.name in names)

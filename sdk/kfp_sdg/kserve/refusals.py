@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
 from kfp_sdg.errors import ClusterError
 from kfp_sdg.kserve.service import GROUP, PLURAL, VERSION
+from kfp_sdg.kube import is_about_an_object, server_message
 
 if TYPE_CHECKING:
     from kubernetes.client.exceptions import ApiException
 
-    from kfp_sdg.kserve.access import Access
+    from kfp_sdg.kube import Access
 
 _WHO = re.compile(r'User "([^"]+)" cannot (\w+) resource')
 
@@ -66,33 +66,3 @@ def refusal(
             f"{name!r} needs. {_ROLES}: apply it, bound to this account, with {name!r} among them"
         )
     return ClusterError(f"the Kubernetes API refused to {verb} {place}: {said}")
-
-
-def server_message(error: ApiException) -> str:
-    """Return what the API server itself said.
-
-    Args:
-        error: What the client raised.
-    """
-    return str(_status_of(error).get("message") or "") or " ".join(
-        str(error.body or error.reason or f"HTTP {error.status}").split()
-    )
-
-
-def is_about_an_object(error: ApiException) -> bool:
-    """Tell whether a 404 says that one object is missing, not its whole kind.
-
-    Args:
-        error: What the client raised.
-    """
-    details = _status_of(error).get("details")
-    return isinstance(details, dict) and bool(details.get("name"))
-
-
-def _status_of(error: ApiException) -> dict[str, object]:
-    """Return the Status object of an answer, or an empty one."""
-    try:
-        status = json.loads(error.body or "{}")
-    except ValueError:
-        return {}
-    return status if isinstance(status, dict) else {}
