@@ -14,6 +14,7 @@ from kfp_sdg.cli.images import images_app
 from kfp_sdg.cli.migrate import migrate_command
 from kfp_sdg.cli.mix import mix_command
 from kfp_sdg.cli.run import run_command
+from kfp_sdg.cli.submit import submit_command
 from kfp_sdg.cli.teacher import teacher_app
 from kfp_sdg.cli.validate import validate_command
 
@@ -36,6 +37,7 @@ app.command("run")(run_command)
 app.command("compile")(compile_command)
 app.command("generate")(generate_command)
 app.command("mix")(mix_command)
+app.command("submit")(submit_command)
 app.command("migrate")(migrate_command)
 app.add_typer(blocks_app, name="blocks")
 app.add_typer(images_app, name="images")

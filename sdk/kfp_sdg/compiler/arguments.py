@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROWS = "rows"
 """The input of every block's component that the rows come in by."""
 
-_LARGEST = 100_000
+LARGEST = 100_000
 """Bytes of JSON that a task's constants may have. KFP hands a task all of its inputs in a single
 command line argument, for which Linux allows 131072 bytes; the rest is for URLs and paths."""
 
@@ -101,7 +101,7 @@ def _require_fit(
 ) -> None:
     """Raise a ``SpecError`` unless a task's constants fit into a command line argument."""
     size = len(json.dumps(constants))
-    if size <= _LARGEST:
+    if size <= LARGEST:
         return
     if files:
         largest = max(files, key=lambda path: len(json.dumps(files[path])))
@@ -113,7 +113,7 @@ def _require_fit(
             f"its settings and files make {size:,} bytes as the inputs of a task{blame}",
             block.source.at("config"),
             block=block.name,
-            expected=f"at most {_LARGEST:,} bytes, since a task gets all of its inputs in one "
+            expected=f"at most {LARGEST:,} bytes, since a task gets all of its inputs in one "
             "command line argument",
             suggestion="shorten the file, or split the block",
             code="too-large",

@@ -1,0 +1,54 @@
+"""Send a compiled pipeline to a cluster, start it, follow it, and fetch what came of it.
+
+Talks to the API server of Kubeflow Pipelines, alone or in Kubeflow or OpenShift AI, as a person
+outside of the cluster or a pod inside of it. It never compiles and never runs a block.
+"""
+
+from kfp_sdg.cluster.submit.dspa import pipeline_server
+from kfp_sdg.cluster.submit.following import RunObserver, Watching, failures, follow, last_words
+from kfp_sdg.cluster.submit.package import Package, package_of, read_package
+from kfp_sdg.cluster.submit.parameters import Given, check_parameters, read_parameter_file
+from kfp_sdg.cluster.submit.server import MissingError, Server
+from kfp_sdg.cluster.submit.states import RunState, RunView, TaskState, TaskView
+from kfp_sdg.cluster.submit.target import Target, kubeflow
+from kfp_sdg.cluster.submit.uploads import (
+    RunOrder,
+    Uploaded,
+    experiment,
+    get_run,
+    package_of_run,
+    start_run,
+    terminate,
+    upload,
+)
+
+__all__ = [
+    "Given",
+    "MissingError",
+    "Package",
+    "RunObserver",
+    "RunOrder",
+    "RunState",
+    "RunView",
+    "Server",
+    "Target",
+    "TaskState",
+    "TaskView",
+    "Uploaded",
+    "Watching",
+    "check_parameters",
+    "experiment",
+    "failures",
+    "follow",
+    "get_run",
+    "kubeflow",
+    "last_words",
+    "package_of",
+    "package_of_run",
+    "pipeline_server",
+    "read_package",
+    "read_parameter_file",
+    "start_run",
+    "terminate",
+    "upload",
+]
