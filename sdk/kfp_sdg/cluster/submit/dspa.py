@@ -98,8 +98,7 @@ def _get(requests: Requests, name: str, namespace: str) -> dict[str, Any]:
             GROUP, VERSION, namespace, PLURAL, name, _request_timeout=requests.timeout
         )
 
-    found: dict[str, Any] = requests.send(ask, _refused("get", name, namespace))
-    return found
+    return requests.send(ask, _refused("get", name, namespace))
 
 
 def _only_one(requests: Requests, namespace: str) -> dict[str, Any]:
@@ -108,7 +107,7 @@ def _only_one(requests: Requests, namespace: str) -> dict[str, Any]:
             GROUP, VERSION, namespace, PLURAL, _request_timeout=requests.timeout
         )
 
-    found: list[dict[str, Any]] = requests.send(ask, _refused("list", "", namespace)).get("items")
+    found = requests.send(ask, _refused("list", "", namespace)).get("items")
     if not found:
         raise ClusterError(
             f"project {namespace!r} has no pipeline server: make one in the dashboard (Pipelines > "
@@ -119,7 +118,8 @@ def _only_one(requests: Requests, namespace: str) -> dict[str, Any]:
         raise ClusterError(
             f"project {namespace!r} has several pipeline servers; name one with --dspa: {names}"
         )
-    return found[0]
+    only: dict[str, Any] = found[0]
+    return only
 
 
 def _refused(
