@@ -250,3 +250,18 @@ def test_the_name_of_the_parameter_file_is_quoted_in_commands(tmp_path, capsys):
     out = tmp_path / "my params.yaml"
     assert main(["migrate", str(GOLDEN / "pipeline_params.yaml"), "-o", str(out)]) == 0
     assert f"--params {shlex.quote(str(out))}" in capsys.readouterr().out
+
+
+def test_the_file_itself_is_not_written_over(tmp_path, capsys):
+    file = tmp_path / "config.yaml"
+    file.write_text(CONFIG)
+    assert main(["migrate", str(file), "-o", str(tmp_path / "." / "config.yaml")]) == 2
+    assert "is the file to migrate" in capsys.readouterr().err
+    assert file.read_text() == CONFIG
+
+
+def test_pipelines_of_another_machine_are_left_to_decide(tmp_path):
+    content = CONFIG.replace("simple", "/usr/share/instructlab/sdg/pipelines/agentic")
+    whats = [decision.what for decision in migrated(tmp_path, content).decisions]
+    assert any("/pipelines/agentic" in what for what in whats)
+    assert not any("pipelines" in d.what for d in migrated(tmp_path, CONFIG).decisions)

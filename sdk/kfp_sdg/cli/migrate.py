@@ -60,6 +60,10 @@ def migrate_command(
     from kfp_sdg.cluster.migrate.write import as_json, parameter_file, report
     from kfp_sdg.teacher.options import base_url
 
+    if output is not None and output.exists() and file.exists() and output.samefile(file):
+        raise typer.BadParameter(
+            f"{output} is the file to migrate; name another one", param_hint="--output"
+        )
     url = base_url(teacher_url, option="--teacher-url") if teacher_url else ""
     migration = migrate(file, teacher_url=url, model_id=(model_id or "").strip())
     if output is not None:

@@ -173,6 +173,12 @@ def _teacher(result: _Result, teacher_url: str, model_id: str) -> str:
 def _pipelines(result: _Result) -> str:
     named = result.values.get("pipeline", str, "full")
     alias = PurePosixPath(named).name
+    if alias not in ALIASES:
+        result.decide(
+            f"Which pipelines, in the place of {named}?",
+            "Compile that folder where it is, or take instructlab/full, which ships. A teacher has "
+            "to serve every model and adapter that they name; kfp-sdg teacher check tells.",
+        )
     chosen = f"instructlab/{alias}" if alias in ALIASES else named
     why = "chosen when the workflow is compiled, not when it is run"
     result.note("pipeline", named, Fate.BECAME, why, f"kfp-sdg compile {chosen}")
