@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+RENAME = """\
+version: "1.0"
+blocks:
+  - name: rename
+    type: RenameColumnsBlock
+    config:
+      columns_map: {a: b}
+"""
+
+
 def go(output: Path, *more: str) -> int:
     return main(["compile", "examples/demo", "-o", str(output), *more])
 
@@ -93,6 +103,17 @@ def test_a_place_that_cannot_be_written_is_a_mistake(
 ) -> None:
     assert go(tmp_path) == 2
     assert f"cannot write {tmp_path}" in capsys.readouterr().err
+
+
+def test_the_pipeline_itself_is_not_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(RENAME)
+    (tmp_path / "link.yaml").symlink_to(file)
+    assert main(["compile", str(file), "-o", str(tmp_path / "link.yaml")]) == 2
+    assert "is what this command reads" in capsys.readouterr().err
+    assert file.read_text() == RENAME
 
 
 PODS = (

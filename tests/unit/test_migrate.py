@@ -256,7 +256,7 @@ def test_the_file_itself_is_not_written_over(tmp_path, capsys):
     file = tmp_path / "config.yaml"
     file.write_text(CONFIG)
     assert main(["migrate", str(file), "-o", str(tmp_path / "." / "config.yaml")]) == 2
-    assert "is the file to migrate" in capsys.readouterr().err
+    assert "is what this command reads" in capsys.readouterr().err
     assert file.read_text() == CONFIG
 
 

@@ -34,7 +34,7 @@ from kfp_sdg.cli.compiling import CompileOrder
 from kfp_sdg.cli.debug import DebugOption
 from kfp_sdg.cli.numbers import blocks_phrase
 from kfp_sdg.cli.options import ConfigRootOption, PluginOption
-from kfp_sdg.cli.output_files import write_file
+from kfp_sdg.cli.output_files import refuse_input, write_file
 from kfp_sdg.cli.pipeline_file import PipelineSource, is_set
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ def compile_command(
         teacher=teacher_source(teacher, preflight, teacher_key),
     )
     compiled, specs = order.compile()
+    refuse_input(output, [Path(spec.config_path) for spec in specs])
     _write(compiled, package_format, output, namespace)
     show_warnings([*(w for spec in specs for w in spec.warnings), *compiled.warnings])
     whole = "the workflow of " if is_set(pipeline) else ""

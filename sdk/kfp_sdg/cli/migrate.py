@@ -10,7 +10,7 @@ import typer
 
 from kfp_sdg.cli.debug import DebugOption
 from kfp_sdg.cli.options import ReportFormat, ReportFormatOption
-from kfp_sdg.cli.output_files import write_file
+from kfp_sdg.cli.output_files import refuse_input, write_file
 
 _PARAMS = "params.yaml"
 
@@ -60,10 +60,8 @@ def migrate_command(
     from kfp_sdg.cluster.migrate.write import as_json, parameter_file, report
     from kfp_sdg.teacher.options import base_url
 
-    if output is not None and output.exists() and file.exists() and output.samefile(file):
-        raise typer.BadParameter(
-            f"{output} is the file to migrate; name another one", param_hint="--output"
-        )
+    if output is not None:
+        refuse_input(output, [file])
     url = base_url(teacher_url, option="--teacher-url") if teacher_url else ""
     migration = migrate(file, teacher_url=url, model_id=(model_id or "").strip())
     if output is not None:
