@@ -133,6 +133,18 @@ def test_steps_of_pipelines_and_monitoring_reach_teachers_and_nobody_else(kubect
     assert "openshift-user-workload-monitoring" in str(monitoring["from"])
 
 
+def test_on_openshift_ai_the_port_that_asks_for_a_token_is_open_to_the_project_and_the_router(
+    kubectl: Path, tmp_path: Path
+) -> None:
+    made = with_components(tmp_path / "o", "openshift-ai")
+    *usual, added = named(made, "NetworkPolicy")["kfp-sdg-teacher"]["spec"]["ingress"]
+    assert usual == named(shipped(), "NetworkPolicy")["kfp-sdg-teacher"]["spec"]["ingress"]
+    assert added["ports"] == [{"protocol": "TCP", "port": 8443}]
+    assert {"podSelector": {}} in added["from"]
+    for service in services(made).values():
+        assert service["metadata"]["annotations"]["security.opendatahub.io/enable-auth"] == "true"
+
+
 @pytest.mark.parametrize("scheme", ["oci", "s3", "pvc"])
 def test_a_source_says_of_every_model_where_it_is(
     kubectl: Path, tmp_path: Path, scheme: str

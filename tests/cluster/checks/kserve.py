@@ -38,6 +38,8 @@ _CLASSES = ("hpa", "keda", "external", "none")
 _OPENSHIFT_NAME_LENGTH = 53
 _GROUP = "serving.kserve.io"
 _MODE, _CLASS = f"{_GROUP}/deploymentMode", f"{_GROUP}/autoscalerClass"
+_OLDER_MODES = {"RawDeployment": "Standard", "Serverless": "Knative"}
+"""What the webhook that fills in defaults rewrites first (inference_service_defaults.go)."""
 _VALUE_OF = {"Utilization": "averageUtilization", "AverageValue": "averageValue", "Value": "value"}
 
 
@@ -81,6 +83,7 @@ def _service_problems(service: Manifest) -> Iterator[tuple[str, str]]:
     predictor = service["spec"]["predictor"]
     model = predictor.get("model", {})
     mode, autoscaler = annotations.get(_MODE), annotations.get(_CLASS)
+    mode = _OLDER_MODES.get(mode, mode)
     if mode not in ("Standard", "Knative"):
         yield (
             f".metadata.annotations[{_MODE}]",

@@ -12,9 +12,11 @@ from kfp_sdg.cluster.serving.runtime import VLLM_USER
 from kfp_sdg.cluster.serving.surroundings import (
     NAME,
     disruption_budget,
+    ingress_with_a_token,
     service_monitor,
 )
 from kfp_sdg.cluster.serving.teacher import (
+    MODE,
     Autoscaling,
     Teacher,
     adapter_arguments,
@@ -62,6 +64,14 @@ def component_files(
         ),
         "run-as-user": _predictors({"securityContext": user_context(VLLM_USER)}),
         "openshift-ai": _openshift_ai(),
+        "raw-deployment": _Component(
+            {},
+            [
+                _merge(
+                    "InferenceService", "", {"metadata": {"annotations": {MODE: "RawDeployment"}}}
+                )
+            ],
+        ),
         "monitoring": _Component({"service-monitor.yaml": [service_monitor()]}),
     }
     return {
@@ -93,7 +103,11 @@ _ABOUT = {
     "its own: vLLM's images name none, so they would start as root, and runAsNonRoot refuses "
     "that.",
     "openshift-ai": "The dashboard of OpenShift AI shows the teachers, and each call brings "
-    "a token: that of a service account that may get the InferenceService.",
+    "a token: that of a service account that may get the InferenceService. So whoever is in the "
+    "project, and the cluster's router, may reach the port that asks for it.",
+    "raw-deployment": "The older word for Standard mode. OpenShift AI before 3.4 knows no other, "
+    "and would refuse every later change of a teacher, so that no run could start it; newer "
+    "KServe takes it and writes Standard.",
     "monitoring": "Prometheus reads vLLM's series. OpenShift AI does that by itself.",
 }
 
@@ -220,6 +234,12 @@ def _api_key() -> _Component:
     return _Component({}, [_edits("ServingRuntime", "", edit)])
 
 
+def _raw_deployment() -> _Component:
+    """Return the component that says Standard mode in the word of KServe before 0.16."""
+    change = {"metadata": {"annotations": {MODE: "RawDeployment"}}}
+    return _Component({}, [_merge("InferenceService", "", change)])
+
+
 def _openshift_ai() -> _Component:
     """Return the component that makes teachers and runtimes known to OpenShift AI's dashboard."""
     service = {
@@ -235,5 +255,11 @@ def _openshift_ai() -> _Component:
     patches = [
         _merge("InferenceService", "", service),
         _merge("ServingRuntime", "", RUNTIME_CHANGE),
+        {
+            "target": {"group": "networking.k8s.io", "kind": "NetworkPolicy", "name": NAME},
+            "patch": yaml_text(
+                [[{"op": "add", "path": "/spec/ingress/-", "value": ingress_with_a_token()}]]
+            ),
+        },
     ]
     return _Component({}, patches)

@@ -45,6 +45,20 @@ def network_policy() -> Manifest:
     }
 
 
+def ingress_with_a_token() -> Manifest:
+    """Return what OpenShift AI adds to the policy: its port with a token is open to the project.
+
+    Workbenches and the dashboard's playground ask from pods of the same namespace, a route from the
+    namespaces of the router; kube-rbac-proxy lets none of them in without a token. The port of vLLM
+    itself, which asks for none, stays closed to them.
+    """
+    router = {"matchLabels": {"network.openshift.io/policy-group": "ingress"}}
+    return {
+        "from": [{"podSelector": {}}, {"namespaceSelector": router}],
+        "ports": [{"protocol": "TCP", "port": _KEPT_PORT}],
+    }
+
+
 def service_monitor() -> Manifest:
     """Return what makes Prometheus read vLLM's series: the Services that KServe makes."""
     return {
