@@ -60,6 +60,7 @@ WITH_A_USER = {
 """What is for clusters that give namespaces no user of their own, as OpenShift does."""
 
 IN_NO_NAMESPACE = {"Namespace/sdg", "ImageDigestMirrorSet/kfp-sdg"}
+ARGO = "argocd.argoproj.io"
 CREDENTIALS = re.compile(
     r"hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9]{16,}|AKIA[A-Z0-9]{16}|eyJ[A-Za-z0-9_-]{20,}|-----BEGIN|"
     r"""(?i:password|secret_?access_?key|api_?token|api_?key)['"]?: *['"]?[A-Za-z0-9+/=_-]{8,}"""
@@ -315,3 +316,34 @@ def test_examples_for_argo_cd_lead_to_this_version_and_to_folders_that_are_there
         assert {"ServerSideApply=true", "RespectIgnoreDifferences=true"} <= set(options)
         ignored = {(d["kind"], p) for d in spec["ignoreDifferences"] for p in d["jsonPointers"]}
         assert ("InferenceService", "/metadata/annotations/serving.kserve.io~1stop") in ignored
+
+
+def test_argo_cd_makes_what_others_need_before_them_and_deletes_no_project_or_server(
+    kubectl: Path, tmp_path: Path
+) -> None:
+    """Waves go by number; kinds without one are in wave 0."""
+    project = OVERLAYS / "openshift-ai" / "project"
+    server = OVERLAYS / "openshift-ai" / "components" / "pipeline-server"
+    whole = overlay(tmp_path, [project], components=[relative_to(tmp_path, server)])
+    waves: dict[str, set[int]] = {}
+    for o in read_manifests(rendered_text(whole)):
+        notes = o["metadata"].get("annotations", {})
+        waves.setdefault(o["kind"], set()).add(int(notes.get(f"{ARGO}/sync-wave", 0)))
+        if o["kind"] in ("Namespace", "DataSciencePipelinesApplication"):
+            assert {"Prune=false", "Delete=false"} <= set(notes[f"{ARGO}/sync-options"].split(","))
+    order = ["Namespace", "DataSciencePipelinesApplication", "Pipeline", "PipelineVersion"]
+    assert all(len(waves[kind]) == 1 for kind in order)
+    first_to_last = [min(waves[kind]) for kind in order]
+    assert first_to_last == sorted(set(first_to_last))
+    assert min(waves["Namespace"]) == min(wave for each in waves.values() for wave in each)
+
+
+def test_teachers_of_openshift_ai_say_their_mode_in_the_word_that_every_version_knows(
+    kubectl: Path,
+) -> None:
+    mode = "serving.kserve.io/deploymentMode"
+    for service in named(render_of(OVERLAYS / "openshift-ai/project"), "InferenceService").values():
+        assert service["metadata"]["annotations"][mode] == "RawDeployment"
+    application = named(render_of(MANIFESTS / "argocd"), "Application")["kfp-sdg"]
+    ignored = [p for d in application["spec"]["ignoreDifferences"] for p in d["jsonPointers"]]
+    assert f"/metadata/annotations/{mode.replace('/', '~1')}" in ignored
