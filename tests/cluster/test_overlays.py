@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -174,6 +175,28 @@ def test_images_with_a_digest_are_named_by_it_in_a_disconnected_cluster(kubectl:
     for image in read_lock(LOCK_FILE):
         if image.reference.repository in pinned:
             assert pinned[image.reference.repository] == image.reference.digest
+
+
+@pytest.mark.parametrize("platform", ["openshift-ai/project", "kubeflow", "standalone"])
+def test_a_disconnected_overlay_of_each_platform_takes_another_namespace(
+    kubectl: Path, tmp_path: Path, platform: str
+) -> None:
+    shutil.copytree(MANIFESTS, tmp_path / "manifests")
+    folder = tmp_path / "manifests" / "overlays" / "disconnected"
+    file = folder / "kustomization.yaml"
+    text = file.read_text(encoding="utf-8")
+    for old, new in (
+        ("namespace: sdg", "namespace: team-a"),
+        ("- ../openshift-ai/project", f"- ../{platform}"),
+    ):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    file.write_text(text, encoding="utf-8")
+    objects = read_manifests(rendered_text(folder))
+    assert {_namespace(o) for o in objects} - {None} == {"team-a"}
+    assert named(objects, "InferenceService")
+    for secret in named(objects, "Secret").values():
+        assert ".team-a.svc." in secret["stringData"]["endpoint"]
 
 
 def test_a_disconnected_teacher_asks_no_hub(kubectl: Path) -> None:
