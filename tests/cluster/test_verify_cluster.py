@@ -125,6 +125,16 @@ def test_another_namespace_can_be_given_for_one_that_is_not_there(
         assert verify(server, manifests, "--only", "rights", "--namespace", "team-a") == 0
 
 
+def test_a_kubeconfig_is_found_in_the_home_folder_and_among_several(
+    kubectl: Path, manifests: Path, tmp_path: Path
+) -> None:
+    """As in the variable of that name, which make takes for its own."""
+    with RecordingApiServer(KINDS) as server:
+        written = server.kubeconfig(tmp_path).relative_to(tmp_path)
+        for given in (f"~/{written}", f"{tmp_path}/none:~/{written}"):
+            assert main(["--kubeconfig", given, "--only", "rights"], root=manifests) == 0
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -73,12 +74,23 @@ class Unreachable(Exception):
 class Cluster:
     """An API server, asked through kubectl."""
 
-    def __init__(self, kubeconfig: Path | None) -> None:
+    def __init__(self, kubeconfig: str = "") -> None:
+        """Keep how to ask.
+
+        Args:
+            kubeconfig: A file, or several as in the variable KUBECONFIG, which make hands on;
+                "~" is the home folder. "": kubectl's usual place.
+
+        Raises:
+            Unreachable: None of them is there.
+        """
         self._command = [str(kubectl()), "--request-timeout=60s"]
-        if kubeconfig is not None:
-            if not kubeconfig.is_file():
+        self._environment = dict(os.environ)
+        if kubeconfig:
+            files = [Path(name).expanduser() for name in kubeconfig.split(os.pathsep) if name]
+            if not any(file.is_file() for file in files):
                 raise Unreachable(f"there is no kubeconfig {kubeconfig}")
-            self._command.append(f"--kubeconfig={kubeconfig}")
+            self._environment["KUBECONFIG"] = os.pathsep.join(map(str, files))
 
     def version(self) -> str:
         """Return the server's version.
@@ -106,7 +118,12 @@ class Cluster:
 
     def _run(self, arguments: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*self._command, *arguments], input=stdin, capture_output=True, text=True, check=False
+            [*self._command, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self._environment,
         )
 
 
@@ -153,7 +170,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = MANIFESTS) -> int:
         root: The folder whose kustomizations are verified.
     """
     parser = argparse.ArgumentParser(prog="make verify-cluster")
-    parser.add_argument("--kubeconfig", type=lambda text: Path(text) if text else None)
+    parser.add_argument("--kubeconfig", default="")
     parser.add_argument("--namespace", type=lambda text: text or None)
     parser.add_argument("--only", default="", help="only folders with this in their path")
     given = parser.parse_args(arguments)
