@@ -22,7 +22,7 @@ def preflight(
 
     URL, key, served models and adapters, context length, a one-token answer of each model, and
     grammars where they are wanted. Waits for a server that is coming up. Fails with one paragraph
-    about everything that is wrong.
+    about everything that is wrong. Switch caching off: what it looks at may have changed.
 
     Args:
         checked_url: The base URL that the blocks go on with, complete with /v1.

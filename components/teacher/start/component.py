@@ -15,8 +15,9 @@ def start_teacher(
 ):
     """Start a teacher on KServe and wait until it is ready.
 
-    Its InferenceService has to be there already. A teacher that runs is joined. Put the rest of
-    the pipeline into an exit handler with the component stop, and switch caching off for both.
+    Its InferenceService has to be there already. A teacher that runs is joined. Put this and all
+    that asks the teacher into an exit handler with the component stop, since a start that fails
+    holds GPUs too, and switch caching off for both.
 
     Args:
         inference_service: Name of the teacher's InferenceService.
