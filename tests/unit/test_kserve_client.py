@@ -328,6 +328,14 @@ def test_a_workstation_goes_through_its_proxy_and_not_where_it_is_told_not_to(
         assert len(proxy.targets) == 1
 
 
+@pytest.mark.parametrize("proxy", ["http://sdg:geheim@proxy:port", "socks5://sdg:geheim@proxy:1"])
+def test_a_proxy_that_is_none_is_told_without_its_password(cluster, monkeypatch, proxy):
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    text = failed(quick_client)
+    assert "what HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names for it is not of the form" in text
+    assert "geheim" not in text
+
+
 def test_without_anything_it_is_said_where_a_cluster_was_looked_for(tmp_path, monkeypatch):
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))

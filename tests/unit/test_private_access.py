@@ -261,6 +261,24 @@ def test_a_proxy_that_is_away_is_told_as_the_proxy(monkeypatch):
     assert "geheim" not in told
 
 
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://sdg:geheim@proxy:port",
+        "http://sdg:geheim@[::1",
+        "://sdg:geheim@proxy",
+        "socks5://geheim@x",
+    ],
+)
+def test_a_proxy_that_is_none_is_told_without_its_password(monkeypatch, proxy):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with connected("https://teacher.example") as pool:
+        error = failure(pool)
+    assert error.fatal
+    assert "HTTPS_PROXY" in str(error)
+    assert "geheim" not in str(error)
+
+
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("login", ["", "sdg:wrong@"])
 def test_a_proxy_that_wants_another_login_is_told_without_the_one_it_got(stub, monkeypatch, login):

@@ -57,7 +57,7 @@ def open_access(service_account: Path = SERVICE_ACCOUNT) -> Access:
         loader.load_and_set(configuration)
     except ConfigException as problem:
         namespace = _from_kubeconfig(configuration, str(problem).rstrip("."))
-        return Access(ApiClient(configuration), namespace, in_cluster=False)
+        return Access(_client(configuration), namespace, in_cluster=False)
 
     def read_token(of: Configuration) -> None:
         of.api_key["authorization"] = f"Bearer {token.read_text(encoding='utf-8').strip()}"
@@ -66,6 +66,26 @@ def open_access(service_account: Path = SERVICE_ACCOUNT) -> Access:
     configuration.proxy = None  # the API server has an address of the cluster's own
     namespace = _own_namespace(service_account / "namespace")
     return Access(ApiClient(configuration), namespace, in_cluster=True)
+
+
+def _client(configuration: Configuration) -> ApiClient:
+    """Return a client that may have to go through a proxy.
+
+    Raises:
+        ClusterError: The proxy is none; it is not shown, since it may hold a password.
+    """
+    from kubernetes.client import ApiClient
+    from urllib3.exceptions import ProxySchemeUnknown
+
+    try:
+        _use_proxy(configuration)
+        return ApiClient(configuration)
+    except (ValueError, ProxySchemeUnknown):
+        raise ClusterError(
+            f"there is no way to the Kubernetes API at {configuration.host}: what HTTPS_PROXY, "
+            "HTTP_PROXY or ALL_PROXY names for it is not of the form "
+            "http://USER:PASSWORD@HOST:PORT; or put the host into NO_PROXY"
+        ) from None
 
 
 def _own_namespace(file: Path) -> str:
@@ -96,7 +116,6 @@ def _from_kubeconfig(configuration: Configuration, not_in_cluster: str) -> str:
         if not isinstance(error, ConfigException | YAMLError | OSError):
             why = f"it does not have the form of one ({why})"
         raise ClusterError(f"the kubeconfig {files} cannot be used: {why}") from error
-    _use_proxy(configuration)
     return str(current["context"].get("namespace") or "default")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from kfp_sdg.teacher.transport import is_plain_loopback
+from kfp_sdg.teacher.transport import NoReply, Trouble, is_plain_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 REFUSED_BY_PROXY = (
     "the proxy wants a user name and a password, or other ones: HTTPS_PROXY or HTTP_PROXY has them "
     "as http://USER:PASSWORD@HOST:PORT"
+)
+
+NO_PROXYS_URL = (
+    "what HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names for it is not of the form "
+    "http://USER:PASSWORD@HOST:PORT"
 )
 
 
@@ -27,6 +32,9 @@ def proxy_for(url: str) -> str | None:
 
     Args:
         url: The server's base URL.
+
+    Raises:
+        NoReply: What is named is no proxy's URL; it is not shown, since it may hold a password.
     """
     # A proxy cannot reach this machine's loopback, so its variables do not count there.
     if is_plain_loopback(url):
@@ -38,7 +46,10 @@ def proxy_for(url: str) -> str | None:
     excepted = proxy_bypass(host) or proxy_bypass(parts.netloc)  # entries may have a port
     if not proxy or excepted or _in_networks(host, proxies.get("no", "")):
         return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if not _is_proxy(proxy):
+        raise NoReply(Trouble.UNUSABLE, NO_PROXYS_URL)
+    return proxy
 
 
 def proxy_is_away(host: str, port: int | None, reason: str) -> str:
@@ -53,6 +64,15 @@ def proxy_is_away(host: str, port: int | None, reason: str) -> str:
         f"the proxy {host}:{port}, which HTTPS_PROXY or HTTP_PROXY names: {reason}; a teacher that "
         "is to be asked without it belongs into NO_PROXY (inside a cluster: .svc)"
     )
+
+
+def _is_proxy(url: str) -> bool:
+    """Tell whether a URL is one that a proxy can have."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _in_networks(host: str, exceptions: str) -> bool:
