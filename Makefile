@@ -48,7 +48,7 @@ test: $(READY) ## Run every test that needs no cluster and no container engine
 lint: $(READY) ## ruff, mypy, the layers, yamllint, hadolint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy sdk/kfp_sdg images/bundle
+	$(BIN)/mypy sdk/kfp_sdg images/bundle images/audit.py
 	$(BIN)/mypy sdk/instructlab-sdg/instructlab
 	@rm -rf build/lint && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/lint .
 	PYTHONPATH=build/lint $(BIN)/lint-imports

@@ -97,6 +97,14 @@ def test_an_image_says_what_it_is_and_which_version(tool: ContainerTool, image: 
     assert labels["io.openshift.expose-services"] == ""
 
 
+def test_the_runtime_stays_small(tool: ContainerTool) -> None:
+    base = configuration(tool, RUNTIME_IMAGE)["Labels"]["org.opencontainers.image.base.name"]
+    if not base.startswith("localhost/kfp-sdg/debian-python:"):
+        pytest.skip(f"the limit is for Debian, and this is built on {base}")
+    size = int(tool.ask("image", "inspect", "--format", "{{.Size}}", RUNTIME_IMAGE))
+    assert size <= 450e6
+
+
 @pytest.mark.parametrize("image", TASK_IMAGES)
 def test_what_a_task_says_to_run_is_what_runs(tool: ContainerTool, image: str) -> None:
     # an ENTRYPOINT would come before a task's command under docker, and not on Kubernetes
