@@ -191,6 +191,11 @@ def test_the_teacher_is_that_of_the_options(
         (["--teacher", "http://t/v1"], "is no teacher that a cluster could start; expected infer"),
         (["--teacher", "inferenceservice:"], "--teacher: '' is no name of an InferenceService"),
         (["--teacher-key", "mine"], "'mine' is not one of 'secret', 'service-account'"),
+        (["--teacher-key-host=a.example.com"], "is no service account's token to be shown"),
+        (
+            ["--teacher-key=service-account", "--teacher-key-host=https://a.example.com"],
+            "--teacher-key-host: 'https://a.example.com' is no host; expected a name without",
+        ),
         (["--memory-limit", "1.5Gi"], "--memory-limit: '1.5Gi' is no amount of memory"),
         (["--cpu-limit", "gpu=1"], "--cpu-limit: 'gpu' is no kind of task; expected one of asking"),
         (["--cpu-request=4", "--cpu-limit=2"], "the cpu-request 4 of asking tasks is above"),

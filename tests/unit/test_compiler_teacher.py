@@ -227,6 +227,37 @@ def test_the_preflight_shows_the_key_that_the_blocks_show(
     assert ("teacher_secret" in form(compiled)) == (source is not BY_ACCOUNT)
 
 
+def test_the_hosts_that_may_see_the_token_are_told_to_all_who_show_it_and_to_no_form() -> None:
+    hosts = ("teacher.apps.example.com", "*.models.example.com")
+    named = TeacherSource(
+        inference_service="mixtral", key=TeacherKey.SERVICE_ACCOUNT, key_hosts=hosts
+    )
+    compiled = whole(named)
+    executors = documents(compiled)[0]["deploymentSpec"]["executors"].values()
+    environments = [
+        {variable["name"]: variable["value"] for variable in executor["container"].get("env", [])}
+        for executor in executors
+    ]
+    showing = [variables for variables in environments if "KFP_SDG_API_KEY_FILE" in variables]
+    assert len(showing) > 3
+    assert {variables["KFP_SDG_TOKEN_HOSTS"] for variables in showing} == {" ".join(hosts)}
+    assert sum("KFP_SDG_TOKEN_HOSTS" in variables for variables in environments) == len(showing)
+    assert form(compiled).keys() == form(whole(BY_ACCOUNT)).keys()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"key_hosts": ("teacher.example.com",)},
+        {"key": TeacherKey.SERVICE_ACCOUNT, "key_hosts": ("*.com",)},
+    ],
+    ids=["nobody shows a token", "half the internet"],
+)
+def test_hosts_for_a_token_are_looked_at_before_anything_is_compiled(settings: Any) -> None:
+    with pytest.raises(ValueError, match=r"is no host|only the token"):
+        TeacherSource(**settings)
+
+
 def test_blocks_with_the_names_of_what_is_around_them_are_told_apart() -> None:
     names = ("generate", "preflight", "start-teacher", "stop-teacher", "load")
     spec = pipeline(llm("ask"), *(column_filter(name) for name in names))

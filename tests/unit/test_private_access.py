@@ -45,7 +45,7 @@ PROMPT = {
 def _bare_environment(monkeypatch):
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     names += ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
-    names += ("KFP_SDG_API_KEY", "KFP_SDG_API_KEY_FILE", "OPENAI_API_KEY")
+    names += ("KFP_SDG_API_KEY", "KFP_SDG_API_KEY_FILE", "OPENAI_API_KEY", "KFP_SDG_TOKEN_HOSTS")
     for name in names:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -172,6 +172,28 @@ def test_a_block_task_shows_the_pods_own_token_over_tls_and_never_without(
     out, err = capsys.readouterr()
     assert "service account sdg/pipeline-runner, which is sent over https only" in err
     assert account_token() not in out + err
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_url_of_the_run_form_gets_the_pods_own_token_only_where_its_host_is_named(
+    stub, tmp_path, monkeypatch, capsys
+):
+    token = tmp_path / "token"
+    token.write_text(account_token())
+    monkeypatch.setattr("kfp_sdg.teacher.credentials.POD_TOKEN", token)
+    monkeypatch.setenv("KFP_SDG_API_KEY_FILE", str(token))
+    stub.api_key = account_token()
+    with pytest.raises(SystemExit):
+        run_the_preflight(tmp_path, stub.url)
+    out, err = capsys.readouterr()
+    assert "sent to servers inside the cluster only" in err
+    assert "compile the pipeline with --teacher-key-host" in err
+    assert not any(account_token() in str(call.headers) for call in stub.calls)
+    assert account_token() not in out + err
+
+    monkeypatch.setenv("KFP_SDG_TOKEN_HOSTS", "other.example.com 127.0.0.1")
+    assert run_the_preflight(tmp_path, stub.url) == stub.url
+    assert run_a_block(tmp_path, stub.url).num_rows == 2
 
 
 def test_a_token_that_rotates_while_the_server_refuses_the_old_one_loses_no_row(

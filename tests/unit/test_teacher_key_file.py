@@ -11,6 +11,7 @@ from kfp_sdg.errors import SpecError, TeacherError
 from kfp_sdg.teacher import TeacherOptions, connect
 from kfp_sdg.teacher.credentials import ApiKey, KeyFile, find_api_key, key_for
 from kfp_sdg.teacher.service_account import account_of
+from kfp_sdg.teacher.token_hosts import named_hosts
 from service_account_tokens import account_token, part
 from stub_teacher import StubTeacher
 
@@ -138,6 +139,80 @@ def test_the_pods_own_token_stays_in_the_pod_where_there_is_no_tls(tmp_path):
     assert "the pod's own token is not sent over http" in withheld.advice
     assert key_for(key, "https://teacher.sdg.svc/v1", pod_token=token) is key
     assert key_for(key, "http://127.0.0.1:9/v1", pod_token=token) is key
+
+
+def pods_own(tmp_path, **environ):
+    token = tmp_path / "token"
+    token.write_text(account_token())
+    return find_api_key({"KFP_SDG_API_KEY_FILE": str(token), **environ}), token
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example.com/v1",
+        "https://teacher.sdg.svc.example.com/v1",
+        "https://teacher.sdg.svc.evil/v1",
+        "https://svc/v1",
+        "https://evil-apps.example.org/v1",
+        "https://apps.example.org/v1",
+        "https://teacher.sdg.svc@evil.com/v1",
+        "https://evil.com\\.svc/v1",
+        "https://[2001:db8::1]/v1",
+    ],
+)
+def test_the_pods_own_token_goes_to_no_server_that_nobody_has_named(tmp_path, url):
+    key, token = pods_own(tmp_path)
+    hosts = named_hosts({"KFP_SDG_TOKEN_HOSTS": "*.apps.example.org"})
+    withheld = key_for(key, url, hosts=hosts, pod_token=token)
+    assert not withheld.given
+    assert account_token() not in repr(withheld)
+    assert "sent to servers inside the cluster only" in withheld.advice
+    assert "--teacher-key-host" in withheld.advice
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://teacher.sdg.svc:8443/v1",
+        "https://teacher.sdg.svc.cluster.local/v1",
+        "https://teacher.sdg.svc.cluster.local./v1",
+        "https://mixtral-sdg.apps.example.org/v1",
+        "https://Teacher.Example.com:8443/v1",
+    ],
+)
+def test_servers_of_the_cluster_and_named_ones_are_shown_the_pods_own_token(tmp_path, url):
+    key, token = pods_own(tmp_path)
+    hosts = named_hosts({"KFP_SDG_TOKEN_HOSTS": "*.apps.example.org TEACHER.example.com"})
+    assert key_for(key, url, hosts=hosts, pod_token=token) is key
+
+
+def test_the_pods_own_token_is_known_by_its_file_however_its_path_is_written(tmp_path):
+    key, token = pods_own(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path)
+    spelled = tmp_path / "link" / token.name
+    assert not key_for(key, "https://api.example.com/v1", pod_token=spelled).given
+
+
+def test_a_server_outside_is_shown_the_key_that_is_meant_for_such(tmp_path):
+    key, token = pods_own(tmp_path, OPENAI_API_KEY="sk-1")
+    assert key_for(key, "https://api.example.com/v1", pod_token=token).value == "sk-1"
+
+
+def test_a_secrets_key_goes_wherever_the_run_form_says(tmp_path):
+    mounted(tmp_path, api_token="sk-1")
+    key = find_api_key({"KFP_SDG_API_KEY_FILE": str(tmp_path)})
+    assert key_for(key, "https://api.example.com/v1", pod_token=tmp_path / "token") is key
+
+
+@pytest.mark.parametrize(
+    "host", ["https://a.example.com", "a.example.com:443", "*.com", "*", "a_b"]
+)
+def test_what_is_no_host_is_said_before_anything_is_sent(host):
+    environ = {"KFP_SDG_TOKEN_HOSTS": f"b.example.com {host}"}
+    with pytest.raises(SpecError, match="is no host") as caught:
+        connect(TeacherOptions("https://teacher.sdg.svc"), environ=environ)
+    assert "KFP_SDG_TOKEN_HOSTS" in str(caught.value)
 
 
 def test_a_key_that_becomes_a_service_accounts_token_is_not_sent_either(tmp_path):

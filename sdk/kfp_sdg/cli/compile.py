@@ -25,6 +25,7 @@ from kfp_sdg.cli.compile_options import (
     RetriesOption,
     RuntimeImageOption,
     TaxonomyImageOption,
+    TeacherKeyHostOption,
     TeacherKeyOption,
     TeacherOption,
     TolerationOption,
@@ -98,6 +99,7 @@ def compile_command(
     teacher: TeacherOption = None,
     preflight: PreflightOption = False,
     teacher_key: TeacherKeyOption = None,
+    teacher_key_host: TeacherKeyHostOption = None,
     cpu_request: CpuRequestOption = None,
     cpu_limit: CpuLimitOption = None,
     memory_request: MemoryRequestOption = None,
@@ -163,7 +165,7 @@ def compile_command(
         name=name,
         description=description,
         pods=pods,
-        teacher=teacher_source(teacher, preflight, teacher_key),
+        teacher=teacher_source(teacher, preflight, teacher_key, teacher_key_host),
     )
     compiled, specs = order.compile()
     refuse_input(output, [Path(spec.config_path) for spec in specs])

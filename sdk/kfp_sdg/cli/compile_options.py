@@ -79,8 +79,19 @@ TeacherKeyOption = Annotated[
     Key | None,
     typer.Option(
         help="What the tasks show to the teacher's server: the API key of a Secret that the run "
-        "form names, or the token of their own service account, only over https. Not given: "
-        "service-account with --teacher, else secret.",
+        "form names, or the token of their own service account, which goes over https to servers "
+        "in the cluster alone. Not given: service-account with --teacher, else secret.",
+        rich_help_panel=TEACHER,
+        show_default=False,
+    ),
+]
+TeacherKeyHostOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="HOST",
+        help="A server outside the cluster, or behind its router, that may be shown the service "
+        "account's token too: teacher.apps.example.com, or *.apps.example.com for all below. May "
+        "be repeated.",
         rich_help_panel=TEACHER,
         show_default=False,
     ),
@@ -202,18 +213,23 @@ TaxonomyImageOption = Annotated[
 ]
 
 
-def teacher_source(teacher: str | None, preflight: bool, key: Key | None) -> TeacherSource:
+def teacher_source(
+    teacher: str | None, preflight: bool, key: Key | None, key_hosts: Sequence[str] | None
+) -> TeacherSource:
     """Return what the options about the teacher come to.
 
     Args:
         teacher: ``inferenceservice:NAME``.
         preflight: Whether the teacher is to be checked.
         key: What the tasks show to its server; None for what goes with the teacher.
+        key_hosts: Servers outside the cluster that may be shown a service account's token.
 
     Raises:
-        typer.BadParameter: There is no such kind of teacher, or no such name.
+        typer.BadParameter: There is no such kind of teacher, or no such name or host, or there is
+            no token to be shown to a host.
     """
     from kfp_sdg.compiler.teacher_source import TeacherKey, TeacherSource
+    from kfp_sdg.teacher.token_hosts import token_host
 
     kind, _, name = (teacher or "").partition(":")
     if teacher is not None and kind.lower() != _SERVICE:
@@ -223,11 +239,20 @@ def teacher_source(teacher: str | None, preflight: bool, key: Key | None) -> Tea
             param_hint="--teacher",
         )
     usual = Key.SECRET if teacher is None else Key.SERVICE_ACCOUNT
+    shown = key or usual
+    hosts = _each("--teacher-key-host", key_hosts, token_host)
+    if hosts and shown is Key.SECRET:
+        raise typer.BadParameter(
+            "there is no service account's token to be shown; use it with --teacher-key "
+            "service-account",
+            param_hint="--teacher-key-host",
+        )
     try:
         return TeacherSource(
             inference_service=None if teacher is None else name,
             preflight=preflight,
-            key=TeacherKey((key or usual).value),
+            key=TeacherKey(shown.value),
+            key_hosts=hosts,
         )
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--teacher") from error

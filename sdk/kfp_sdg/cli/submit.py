@@ -23,6 +23,7 @@ from kfp_sdg.cli.compile_options import (
     RetriesOption,
     RuntimeImageOption,
     TaxonomyImageOption,
+    TeacherKeyHostOption,
     TeacherKeyOption,
     TeacherOption,
     TolerationOption,
@@ -101,6 +102,7 @@ def submit_command(
     teacher: TeacherOption = None,
     preflight: PreflightOption = False,
     teacher_key: TeacherKeyOption = None,
+    teacher_key_host: TeacherKeyHostOption = None,
     cpu_request: CpuRequestOption = None,
     cpu_limit: CpuLimitOption = None,
     memory_request: MemoryRequestOption = None,
@@ -173,7 +175,7 @@ def submit_command(
         name=name,
         description=None,
         pods=pods,
-        teacher=teacher_source(teacher, preflight, teacher_key),
+        teacher=teacher_source(teacher, preflight, teacher_key, teacher_key_host),
     )
     package = _package(context, order)
     parameters = _checked(package, given_parameters(params, param or (), rows))
@@ -193,10 +195,10 @@ def submit_command(
 
 _COMPILING = frozenset(
     {
-        *("name", "config_root", "plugin", "teacher", "preflight", "teacher_key", "cpu_request"),
-        *("cpu_limit", "memory_request", "memory_limit", "toleration", "node_selector"),
-        *("image_pull_secret", "pod_label", "pod_annotation", "retries", "allow_root"),
-        *("pod_parameter", "runtime_image", "taxonomy_image"),
+        *("name", "config_root", "plugin", "teacher", "preflight", "teacher_key"),
+        *("teacher_key_host", "cpu_request", "cpu_limit", "memory_request", "memory_limit"),
+        *("toleration", "node_selector", "image_pull_secret", "pod_label", "pod_annotation"),
+        *("retries", "allow_root", "pod_parameter", "runtime_image", "taxonomy_image"),
     }
 )
 """The options that say how a pipeline is compiled, by the names of the command's parameters."""

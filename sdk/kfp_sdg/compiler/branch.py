@@ -11,13 +11,13 @@ from kfp_sdg.compiler.function import PipelineFunction
 from kfp_sdg.compiler.library import EMPTY, ComponentLibrary
 from kfp_sdg.compiler.names import unique_name
 from kfp_sdg.compiler.parameters import RunParameter
-from kfp_sdg.compiler.teacher_source import TeacherKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kfp.dsl.graph_component import GraphComponent
 
+    from kfp_sdg.compiler.teacher_source import TeacherSource
     from kfp_sdg.spec import PipelineSpec
 
 _COUNT = RunParameter("row_count", int, "")
@@ -43,7 +43,7 @@ class Branch:
         spec: PipelineSpec,
         library: ComponentLibrary,
         plugins: tuple[str, ...] = (),
-        key: TeacherKey = TeacherKey.SECRET,
+        source: TeacherSource | None = None,
     ) -> None:
         """Trace the pipeline. KFP knows no pipeline that is traced while another one is.
 
@@ -52,7 +52,7 @@ class Branch:
             spec: The pipeline.
             library: Where its components come from.
             plugins: Modules that the tasks import to know custom block types.
-            key: What blocks that ask show to the teacher's server.
+            source: Whom the blocks ask; None for a URL in the run form, taken as it is.
 
         Raises:
             SpecError: It cannot be a KFP pipeline.
@@ -60,7 +60,7 @@ class Branch:
         self.name = name
         self._library = library
         self._chain = BlockChain(
-            spec, library, pipeline=name, plugins=plugins, checkpoint_folder=name, key=key
+            spec, library, pipeline=name, plugins=plugins, checkpoint_folder=name, source=source
         )
         self.tasks = self._chain.tasks
         self.parameters = self._chain.parameters

@@ -15,10 +15,11 @@ from kfp_sdg.compiler.parameters import (
     block_parameters,
 )
 from kfp_sdg.compiler.resources import TaskKind
-from kfp_sdg.compiler.teacher_source import TeacherKey, without_secret
+from kfp_sdg.compiler.teacher_source import TeacherKey, TeacherSource, without_secret
 from kfp_sdg.errors import Problem, SpecError
 from kfp_sdg.runtime.encoding import dump_json
 from kfp_sdg.teacher.credentials import FILE_VARIABLE, POD_TOKEN
+from kfp_sdg.teacher.token_hosts import HOSTS_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +54,7 @@ class BlockChain:
         pipeline: str,
         plugins: tuple[str, ...] = (),
         checkpoint_folder: str = "",
-        key: TeacherKey = TeacherKey.SECRET,
+        source: TeacherSource | None = None,
     ) -> None:
         """Look at a pipeline's blocks.
 
@@ -63,7 +64,7 @@ class BlockChain:
             pipeline: The name of KFP's pipeline that the tasks will be in.
             plugins: Modules that the tasks import to know custom block types.
             checkpoint_folder: Where in the run's checkpoint the tasks have their folders.
-            key: What blocks that ask show to the teacher's server.
+            source: Whom the blocks ask; None for a URL in the run form, taken as it is.
 
         Raises:
             SpecError: The pipeline has no blocks.
@@ -73,7 +74,7 @@ class BlockChain:
             raise SpecError(Problem("the pipeline has no blocks", where, code="no-blocks"))
         self._spec = spec
         self._library = library
-        self._key = key
+        self._source = source or TeacherSource()
         self._constants = {"plugins": dump_json(list(plugins))}
         if checkpoint_folder:
             self._constants["checkpoint_folder"] = checkpoint_folder
@@ -84,7 +85,7 @@ class BlockChain:
     @property
     def parameters(self) -> tuple[RunParameter, ...]:
         """The run form's fields that the blocks and their pods have a use for."""
-        of_blocks = without_secret(block_parameters(self.asking, self.rejecting), self._key)
+        of_blocks = without_secret(block_parameters(self.asking, self.rejecting), self._source.key)
         return (*of_blocks, *self._library.pods.run_parameters)
 
     def add(self, rows: Any, run: Mapping[str, Any]) -> Any:
@@ -128,23 +129,25 @@ class BlockChain:
         )
         task.set_display_name(block.name)
         if asks:
-            give_key(task, self._key, run)
+            give_key(task, self._source, run)
         return task
 
 
-def give_key(task: PipelineTask, key: TeacherKey, run: Mapping[str, Any]) -> None:
+def give_key(task: PipelineTask, source: TeacherSource, run: Mapping[str, Any]) -> None:
     """Let a task find what it shows to the teacher's server.
 
     Args:
         task: The task.
-        key: What that is.
+        source: What that is, and who may see it.
         run: The channels of the run's parameters by name.
     """
     place = str(POD_TOKEN)
-    if key is TeacherKey.SECRET:
+    if source.key is TeacherKey.SECRET:
         place = SECRET_FOLDER
         mount_secret(task, run[TEACHER_SECRET], place)
     task.set_env_variable(FILE_VARIABLE, place)
+    if source.key_hosts:
+        task.set_env_variable(HOSTS_VARIABLE, " ".join(source.key_hosts))
 
 
 def mount_secret(task: PipelineTask, secret: Any, folder: str) -> None:

@@ -52,7 +52,7 @@ def compile_pipeline(
     safe_name = pipeline_name(display_name)
     library = ComponentLibrary(pods)
     source = teacher or TeacherSource()
-    chain = BlockChain(spec, library, pipeline=safe_name, plugins=tuple(plugins), key=source.key)
+    chain = BlockChain(spec, library, pipeline=safe_name, plugins=tuple(plugins), source=source)
     load_task = unique_name(LOAD_TASK, {safe_name, *chain.tasks.values()})
 
     def blocks(run: Mapping[str, Any]) -> dict[str, Any]:

@@ -144,7 +144,7 @@ class TeacherSection:
             **({"context_length": run[CONTEXT]} if CONTEXT in run else {}),
         }
         task = self._library.task(PREFLIGHT, self.names[PREFLIGHT], values, run)
-        give_key(task, self._source.key, run)
+        give_key(task, self._source, run)
         return self._body({**run, TEACHER_URL: task.outputs["checked_url"]})
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kfp_sdg.compiler.kubernetes_words import service_name
 from kfp_sdg.compiler.parameters import MODEL_ID, TEACHER_SECRET, TEACHER_URL, RunParameter
+from kfp_sdg.teacher.token_hosts import token_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,19 +36,31 @@ class TeacherSource:
         preflight: Whether the teacher is checked before the blocks begin; a service always is.
         key: What the server is shown: the API key of a Secret that the run form names, or the
             token of the pod's service account.
+        key_hosts: Servers outside the cluster that may be shown that token too, as
+            ``teacher.token_hosts`` has them. They are settled here and not in the run form, which
+            takes any URL.
 
     Raises:
-        ValueError: An InferenceService cannot have this name.
+        ValueError: An InferenceService cannot have this name, or a host is none, or nobody is shown
+            a token.
     """
 
     inference_service: str | None = None
     preflight: bool = False
     key: TeacherKey = TeacherKey.SECRET
+    key_hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Look at the name, so that a mistake is found where it was made."""
+        """Look at the names, so that a mistake is found where it was made."""
         if self.inference_service is not None:
             service_name(self.inference_service)
+        for host in self.key_hosts:
+            token_host(host)
+        if self.key_hosts and self.key is not TeacherKey.SERVICE_ACCOUNT:
+            raise ValueError(
+                "only the token of a service account is kept from servers; the key of a Secret "
+                "goes to the teacher that the run form names"
+            )
 
     @property
     def is_checked(self) -> bool:

@@ -113,7 +113,7 @@ def compile_workflow(
         specs[_EVALUATION] = evaluation_pipeline()
     source = teacher or TeacherSource()
     branches = {
-        place: Branch(place.name, spec, library, tuple(plugins), source.key)
+        place: Branch(place.name, spec, library, tuple(plugins), source)
         for place, spec in specs.items()
     }
     section = _section(pipelines, specs, branches, library, source)

@@ -14,6 +14,7 @@ from kfp_sdg.teacher.outage import Patience
 from kfp_sdg.teacher.pool import TeacherPool
 from kfp_sdg.teacher.retry import RetryPolicy
 from kfp_sdg.teacher.sender import Sender
+from kfp_sdg.teacher.token_hosts import named_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,22 +44,24 @@ def connect(
 
     Args:
         options: Where they are.
-        environ: Where the API key is looked for (see ``find_api_key``); the process's own
-            environment if None.
+        environ: Where the API key is looked for (see ``find_api_key``), and the hosts that may be
+            shown a pod's own token (see ``token_hosts``); the process's own environment if None.
         journal: Where finished answers are kept and looked for; None keeps nothing. It stays
             open when the pool is closed.
         outage_watcher: Is told about once a second that a server is waited for.
 
     Raises:
-        SpecError: The API key cannot be sent, or not to this URL.
+        SpecError: The API key cannot be sent, or not to this URL; or what names hosts is wrong.
     """
     # Imported here: time and memory that runs without a teacher do not pay.
     from kfp_sdg.teacher.aiohttp_transport import AiohttpTransport
 
-    found = find_api_key(os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    found = find_api_key(environ)
+    hosts = named_hosts(environ)
 
     def open_sender(url: str) -> Sender:
-        key = key_for(found, url)
+        key = key_for(found, url, hosts=hosts)
         require_safe(key, url)
         transport = AiohttpTransport(
             url, key, timeout=options.timeout, connect_timeout=options.connect_timeout

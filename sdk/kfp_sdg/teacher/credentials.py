@@ -12,13 +12,15 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from kfp_sdg.errors import Position, Problem, SpecError
 from kfp_sdg.teacher.service_account import account_of
+from kfp_sdg.teacher.token_hosts import HOSTS_VARIABLE, may_have_token
 from kfp_sdg.teacher.transport import is_plain_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 logger = logging.getLogger(__name__)
 
@@ -156,6 +158,11 @@ class KeyFile:
         return self._place
 
     @property
+    def otherwise(self) -> ApiKey:
+        """The key to use while the file holds none."""
+        return self._otherwise
+
+    @property
     def source(self) -> str:
         """Where the key came from, for messages."""
         return self._key.source
@@ -254,26 +261,48 @@ def objection(key: Key, url: str) -> str | None:
     )
 
 
-def key_for(key: Key, url: str, *, pod_token: Path = POD_TOKEN) -> Key:
+def key_for(key: Key, url: str, *, hosts: Iterable[str] = (), pod_token: Path | None = None) -> Key:
     """Return the key for a URL: a pod's own token stays in the pod where it may not be sent.
 
-    A pipeline that starts its teacher shows it this token without anybody having chosen so. KServe
-    asks for one behind TLS only; a teacher without TLS asks for none, or for a key of its own.
+    A pipeline that starts its teacher shows it this token without anybody having chosen so, and the
+    run form takes any URL. KServe asks for one behind TLS only; a teacher elsewhere asks for none,
+    or for a key of its own.
 
     Args:
         key: The key that was found.
         url: Where it would be sent.
-        pod_token: Where a pod finds its own token.
+        hosts: The hosts outside the cluster that may be shown the token; see ``token_hosts``.
+        pod_token: Where a pod finds its own token; None for ``POD_TOKEN``.
     """
-    if not isinstance(key, KeyFile) or key.place != pod_token or objection(key, url) is None:
+    if not isinstance(key, KeyFile) or not _is_same_file(key.place, pod_token or POD_TOKEN):
         return key
-    return ApiKey(_NO_KEY, "nowhere", "the pod's own token is not sent over http")
+    if is_plain_loopback(url) or (url.startswith("https://") and may_have_token(url, hosts)):
+        return key
+    if key.otherwise.given:
+        return key.otherwise
+    return ApiKey(_NO_KEY, "nowhere", _withheld(url))
 
 
 def require_safe(key: Key, url: str) -> None:
     """Raise a ``SpecError`` where a key may not be sent to a URL; see ``objection``."""
     if (message := objection(key, url)) is not None:
         raise SpecError(Problem(message, Position(key.source), code="api-key"))
+
+
+def _withheld(url: str) -> str:
+    """Return why the pod's own token was not sent to a URL."""
+    if not url.startswith("https://"):
+        return "the pod's own token is not sent over http"
+    return (
+        "the pod's own token is sent to servers inside the cluster only (NAME.NAMESPACE.svc); for "
+        f"{urlsplit(url).hostname} compile the pipeline with --teacher-key-host, or name it in "
+        f"{HOSTS_VARIABLE}"
+    )
+
+
+def _is_same_file(place: Path, other: Path) -> bool:
+    """Tell whether two paths name one file, whose folders may be links as ``/var/run`` is one."""
+    return place.name == other.name and place.parent.resolve() == other.parent.resolve()
 
 
 def _advice(key: ApiKey) -> str:
