@@ -24,6 +24,12 @@ def usual_log_level() -> None:
     logging.getLogger().setLevel(logging.WARNING)
 
 
+@pytest.fixture(autouse=True)
+def no_width_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin each test without the width of a terminal, which pytest-xdist gives its processes."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def stub_teacher() -> Iterator[StubTeacher]:
     """A stub teacher with default settings, on a port of its own."""

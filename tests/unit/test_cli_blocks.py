@@ -14,9 +14,8 @@ from kfp_sdg.spec import load_pipeline_text
 
 
 def test_every_built_in_block_is_listed_with_a_sentence(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
     assert main(["blocks", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     for name in BUILTIN_BLOCKS:
