@@ -6,7 +6,9 @@ inference_service_status.go of its main branch, August 2026):
 - stopped: the status is emptied but for the deployment mode; PredictorReady and IngressReady are
   False for the reason Stopped, Stopped is True, and there is no address;
 - started: the address is there at once; PredictorReady follows the Deployment, the model's state
-  its first pod. ``observedGeneration`` is the Deployment's, which begins at 1 again.
+  its first pod. ``observedGeneration`` is the Deployment's, which begins at 1 again;
+- annotations of the service are copied into the template of its pods, those of the predictor over
+  them; when the template changes, the pods are replaced.
 """
 
 from __future__ import annotations
@@ -27,7 +29,12 @@ UNAVAILABLE = ("MinimumReplicasUnavailable", "Deployment does not have minimum a
 
 
 def inference_service(
-    name: str, namespace: str = "sdg", *, stopped: bool = True, **predictor: Any
+    name: str,
+    namespace: str = "sdg",
+    *,
+    stopped: bool = True,
+    pod_annotations: Mapping[str, str] | None = None,
+    **predictor: Any,
 ) -> dict[str, Any]:
     """Return a teacher as its manifest has it, for our ServingRuntime."""
     model = {"modelFormat": {"name": "vLLM"}, "runtime": "kfp-sdg-vllm", **predictor}
@@ -43,7 +50,13 @@ def inference_service(
                 STOP: "true" if stopped else "false",
             },
         },
-        "spec": {"predictor": {"minReplicas": 1, "model": model}},
+        "spec": {
+            "predictor": {
+                "minReplicas": 1,
+                "model": model,
+                **({"annotations": dict(pod_annotations)} if pod_annotations else {}),
+            }
+        },
     }
 
 
@@ -120,6 +133,7 @@ class Controller:
         failure: ``lastFailureInfo`` of a model that cannot be loaded.
         address: The URL inside of the cluster that the service gets; None for the usual one.
         late_address: The service is ready one look before it has an address.
+        rollouts: How often the pods of a service that is up had to be replaced.
     """
 
     loading: int = 1
@@ -129,9 +143,11 @@ class Controller:
     failure: Mapping[str, Any] | None = None
     address: str | None = None
     late_address: bool = False
+    rollouts: int = 0
     _scripts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _noticed: dict[str, bool] = field(default_factory=dict)
     _waited: dict[str, int] = field(default_factory=dict)
+    _templates: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def step(self, service: dict[str, Any]) -> bool:
         """Bring a service's status one step further; tell whether it changed."""
@@ -144,6 +160,12 @@ class Controller:
                 return False
             self._noticed[key], self._waited[key] = stop, 0
             self._scripts[key] = [stopped_status()] if stop else self._coming_up(service)
+            self._templates.pop(key, None)
+        template = {**annotations, **(service["spec"]["predictor"].get("annotations") or {})}
+        if not stop and self._templates.setdefault(key, template) != template:
+            self.rollouts += 1
+            self._templates[key] = template
+            self._scripts[key] = self._coming_up(service)
         script = self._scripts[key]
         before = deepcopy(service.get("status"))
         service["status"] = script.pop(0) if len(script) > 1 else deepcopy(script[0])

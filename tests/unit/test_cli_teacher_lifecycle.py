@@ -15,7 +15,7 @@ from fake_kserve import STOP, Controller, inference_service
 from fake_kubernetes import FakeKubernetes
 from kfp_sdg.cli.__main__ import main
 from kfp_sdg.kserve import start
-from kfp_sdg.kserve.uses import USES_ANNOTATION
+from kfp_sdg.kserve.uses import SHIELD, USES_ANNOTATION
 from kserve_runs import QUICK, Lines, quick_client
 
 URL = "http://demo-teacher-predictor.sdg.svc.cluster.local/v1"
@@ -107,6 +107,7 @@ def status_of(capsys, *options):
 
 
 def test_status_tells_how_a_teacher_is(cluster, capsys):
+    cluster.add(inference_service("demo-teacher", pod_annotations=SHIELD))
     assert status_of(capsys) == "demo-teacher: stopped\n  model  demo-teacher\n"
     cluster.set_annotation("demo-teacher", STOP, "false")
     assert status_of(capsys).startswith(

@@ -48,6 +48,16 @@ def test_a_merge_patch_changes_what_it_names_and_takes_away_what_it_says_is_null
     assert service["spec"] == inference_service("teacher")["spec"]
 
 
+def test_an_annotation_restarts_the_pods_unless_the_predictor_has_its_own(cluster):
+    shielded = {"spec": {"predictor": {"annotations": {"a": "of the pods"}}}}
+    assert patch(cluster, {"metadata": {"annotations": {STOP: "false"}}, **shielded})[0] == 200
+    cluster.controller.settle(service := cluster.objects["sdg", "teacher"])
+    for name, rollouts in (("a", 0), ("b", 1)):
+        assert patch(cluster, {"metadata": {"annotations": {name: "of the service"}}})[0] == 200
+        cluster.controller.step(service)
+        assert cluster.controller.rollouts == rollouts
+
+
 def test_a_patch_of_an_old_version_is_a_conflict(cluster):
     version = cluster.objects["sdg", "teacher"]["metadata"]["resourceVersion"]
     body = {"metadata": {"resourceVersion": version, "annotations": {"a": "b"}}}

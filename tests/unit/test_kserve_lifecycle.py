@@ -15,7 +15,7 @@ from fake_kubernetes import FakeKubernetes
 from fake_kubernetes_calls import Refusal
 from kfp_sdg.errors import ClusterError
 from kfp_sdg.kserve import NotFoundError, keep, release, start, stop
-from kfp_sdg.kserve.uses import USES_ANNOTATION
+from kfp_sdg.kserve.uses import SHIELD, USES_ANNOTATION
 from kserve_runs import QUICK, Lines, quick_client
 
 URL = "http://teacher-predictor.sdg.svc.cluster.local/v1"
@@ -63,7 +63,8 @@ def test_a_start_patches_the_annotations_of_the_version_it_read_and_nothing_else
     (patch,) = [call for call in cluster.calls if call.verb == "patch"]
     assert set(cluster.verbs()) == {"get", "patch"}
     assert patch.query["fieldValidation"] == "Strict"
-    assert patch.body.keys() == {"metadata"}
+    assert patch.body.keys() == {"metadata", "spec"}
+    assert patch.body["spec"] == {"predictor": {"annotations": SHIELD}}
     assert patch.body["metadata"].keys() == {"resourceVersion", "annotations"}
     assert patch.body["metadata"]["annotations"].keys() == {STOP, USES_ANNOTATION}
     assert patch.body["metadata"]["resourceVersion"] == before
@@ -166,12 +167,35 @@ def test_a_run_that_never_stops_its_teacher_does_not_keep_it_for_ever(cluster, c
 
 
 def test_a_teacher_that_somebody_else_started_is_not_stopped(cluster, client, said):
-    cluster.add(inference_service("teacher", stopped=False))
+    cluster.add(inference_service("teacher", stopped=False, pod_annotations=SHIELD))
     start(client, "teacher", run="run-1", tell=said)
     assert uses(cluster)["startedByRun"] is False
     stop(client, "teacher", run="run-1", tell=said)
     assert is_up(cluster)
     assert uses(cluster) is None
+    assert said[-1] == "teacher: stays up, it was so before any run used it"
+
+
+def test_runs_that_share_a_teacher_restart_none_of_its_pods(cluster, client, said):
+    for run in ("run-1", "run-2", "run-3"):
+        start(client, "teacher", run=run, tell=said)
+    stop(client, "teacher", run="run-2", tell=said)
+    keep(client, "teacher", tell=said)
+    stop(client, "teacher", run="run-1", tell=said)
+    client.get("teacher")
+    assert cluster.controller.rollouts == 0
+    assert list(uses(cluster)["until"]) == ["run-3"]
+
+
+def test_a_teacher_whose_pods_a_note_would_restart_is_left_as_it_is(cluster, client, said):
+    cluster.add(inference_service("teacher", stopped=False))  # in the dashboard
+    for run in ("run-1", "run-2"):
+        start(client, "teacher", run=run, tell=said)
+    assert "teacher: is up, and not noted to be used: a note would restart its pods" in said
+    for run in ("run-1", "run-2"):
+        stop(client, "teacher", run=run, tell=said)
+    assert is_up(cluster)
+    assert "patch" not in cluster.verbs()
     assert said[-1] == "teacher: stays up, it was so before any run used it"
 
 

@@ -6,13 +6,15 @@ import pytest
 
 from fake_kserve import STOP, inference_service
 from fake_kubernetes import FakeKubernetes
+from kfp_sdg.kserve.uses import SHIELD
 from kfp_sdg.runtime.teacher_service import start_teacher, stop_teacher
 
 
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
     with FakeKubernetes() as cluster:
-        cluster.add(inference_service("demo-teacher", stopped=False))
+        service = inference_service("demo-teacher", stopped=False, pod_annotations=SHIELD)
+        cluster.add(service)
         monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig(tmp_path)))
         yield cluster
 

@@ -94,13 +94,18 @@ class ServiceClient:
         return InferenceService(self._requests.send(ask, self._refused("get", name)))
 
     def annotate(
-        self, service: InferenceService, annotations: Mapping[str, str | None]
+        self,
+        service: InferenceService,
+        annotations: Mapping[str, str | None],
+        *,
+        of_pods: Mapping[str, str] | None = None,
     ) -> InferenceService:
         """Set annotations, if the service is still the one that was read.
 
         Args:
             service: The service as it was read.
             annotations: New values; None removes an annotation.
+            of_pods: New values for its pods, which restart for them.
 
         Returns:
             The service after it.
@@ -109,12 +114,14 @@ class ServiceClient:
             ConflictError: It has changed meanwhile: read it again.
             ClusterError: The API server refuses, or is away for too long.
         """
-        body = {
+        body: dict[str, Any] = {
             "metadata": {
                 "resourceVersion": service.resource_version,
                 "annotations": dict(annotations),
             }
         }
+        if of_pods:
+            body["spec"] = {"predictor": {"annotations": dict(of_pods)}}
 
         def ask(api: CustomObjectsApi) -> Any:
             return api.patch_namespaced_custom_object(

@@ -4,6 +4,9 @@ Who may stop it is decided by two notes in the service's annotation (``uses``): 
 teacher only if a run started it, and only if no other run uses it. So a teacher that a person
 started stays, and of several runs the last one out turns off the light. Each decision is made on
 one version of the object and written only if the object is still that version.
+
+A note must not restart the pods of a teacher that is up. Whoever starts one shields its pods from
+notes (``SHIELD``); in one that is up without a shield, which no run has started, nothing is noted.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from kfp_sdg.errors import ClusterError
 from kfp_sdg.kserve.client import ConflictError
 from kfp_sdg.kserve.endpoint import base_url, served_model
 from kfp_sdg.kserve.service import STOP_ANNOTATION
-from kfp_sdg.kserve.uses import USES_ANNOTATION, Uses
+from kfp_sdg.kserve.uses import SHIELD, USES_ANNOTATION, Uses
 from kfp_sdg.kserve.waiting import wait_until_ready, wait_until_stopped
 
 if TYPE_CHECKING:
@@ -58,9 +61,19 @@ class Decision:
         change: dict[str, str | None] = {}
         if service.is_to_be_stopped != self.stop:
             change[STOP_ANNOTATION] = "true" if self.stop else "false"
-        if service.annotations.get(USES_ANNOTATION) != self.uses.text():
-            change[USES_ANNOTATION] = self.uses.text()
+        text = self.uses.text()
+        if service.annotations.get(USES_ANNOTATION) != text and (self.stop or _may_note(service)):
+            change[USES_ANNOTATION] = text
         return change
+
+    def shield(self, service: InferenceService) -> Mapping[str, str] | None:
+        """Return the annotations that the pods have to get: a shield, if they come anew.
+
+        Args:
+            service: The service as it is.
+        """
+        starts = service.is_to_be_stopped and not self.stop
+        return SHIELD if starts and not _is_shielded(service) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +116,9 @@ def start(
 
     def enter(service: InferenceService, uses: Uses) -> Decision:
         started = uses.started_by_run or service.is_to_be_stopped
-        return Decision(False, Uses(started, uses.until).with_run(run, until))
+        noted = _may_note(service)
+        line = "" if noted else "is up, and not noted to be used: a note would restart its pods"
+        return Decision(False, Uses(started, uses.until).with_run(run, until), line)
 
     return _started(client, name, enter, timeout, tell)
 
@@ -149,7 +164,7 @@ def stop(client: ServiceClient, name: str, *, run: str = "", tell: Callable[[str
             return Decision(False, left, f"stays up, {_runs(left)}")
         if uses.started_by_run:
             return Decision(True, Uses())
-        if run and run not in uses.until:
+        if run and run not in uses.until and _is_shielded(service):
             # This run's start failed before it was noted, or somebody took the note away.
             by_hand = f"kfp-sdg teacher stop {name} -n {client.namespace}"
             return Decision(False, left, f"stays up, no run is noted to use it; by hand: {by_hand}")
@@ -235,7 +250,7 @@ def _change(
         annotations = decision.annotations(before)
         try:
             if annotations:
-                after = client.annotate(before, annotations)
+                after = client.annotate(before, annotations, of_pods=decision.shield(before))
         except ConflictError:
             time.sleep(min(next(pauses), 1.0))
             continue
@@ -246,6 +261,16 @@ def _change(
         f"InferenceService {name!r} in namespace {client.namespace!r} is changed by others all the "
         f"time: {_MOST_CONFLICTS} attempts to change its annotations were too late"
     )
+
+
+def _is_shielded(service: InferenceService) -> bool:
+    """Tell whether notes in a service's annotations do not reach its pods."""
+    return USES_ANNOTATION in service.pod_annotations
+
+
+def _may_note(service: InferenceService) -> bool:
+    """Tell whether a note restarts no pod of a service: there is none, or they are shielded."""
+    return service.is_to_be_stopped or _is_shielded(service)
 
 
 def _runs(uses: Uses) -> str:

@@ -91,6 +91,11 @@ class InferenceService:
         return self._metadata.get("annotations") or {}
 
     @property
+    def pod_annotations(self) -> Mapping[str, str]:
+        """The annotations that the service gives its pods, over its own of the same names."""
+        return self._predictor.get("annotations") or {}
+
+    @property
     def is_to_be_stopped(self) -> bool:
         """Whether somebody wants it stopped, be it so already or not."""
         return self.annotations.get(STOP_ANNOTATION, "").lower() == "true"

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 USES_ANNOTATION = "kfp-sdg.github.io/teacher-uses"
 
+SHIELD = {USES_ANNOTATION: "see the InferenceService"}
+"""What ``spec.predictor.annotations`` has, so that the list does not reach the pods.
+
+KServe copies a service's annotations into the template of its pods, where a change restarts them
+all (``buildPredictorResources`` and ``checkDeploymentExist`` in KServe's predictor.go and
+deployment_reconciler.go). Those of the predictor go over them (``buildObjectMeta``).
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Uses:
