@@ -174,6 +174,22 @@ def test_the_run_form_asks_for_pods_only_where_that_was_asked_for(compile_with: 
     }
 
 
+def test_the_comments_above_a_package_are_the_same_in_every_process() -> None:
+    """KFP writes defaults there in the order of protobuf's maps, which no seed settles."""
+    tolerations = (Toleration("b", "sdg", "NoSchedule"), Toleration("a", None, "NoExecute"))
+    pods = PodOptions(
+        tolerations=tolerations,
+        node_selector={"zone": "a", "pool": "cpu"},
+        parameters=(PodParameter.TOLERATIONS, PodParameter.NODE_SELECTOR),
+    )
+    comments = [line for line in workflow(pods).to_yaml().splitlines() if line.startswith("#")]
+    assert '#    pod_node_selector: dict [Default: {"pool": "cpu", "zone": "a"}]' in comments
+    assert (
+        '#    pod_tolerations: list [Default: [{"effect": "NoSchedule", "key": "b", "operator": '
+        '"Equal", "value": "sdg"}, {"effect": "NoExecute", "key": "a", "operator": "Exists"}]]'
+    ) in comments
+
+
 def test_what_the_run_form_says_about_pods_reaches_every_task() -> None:
     pods = PodOptions(parameters=tuple(PodParameter))
     for compiled in (compile_pipeline(SPEC, pods=pods), workflow(pods)):

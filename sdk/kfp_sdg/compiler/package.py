@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from kfp.compiler.compiler_utils import KubernetesManifestOptions
     from kfp.dsl.graph_component import GraphComponent
@@ -91,7 +92,31 @@ class CompiledGraph:
                 kubernetes_manifest_options=manifest,
                 kubernetes_manifest_format=manifest is not None,
             )
-            return path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8")
+        return _with_settled_comments(text, self.parameters)
+
+
+def _with_settled_comments(text: str, parameters: Iterable[RunParameter]) -> str:
+    """Return a package whose comments are the same in every process.
+
+    KFP lists the parameters above the package, with defaults as protobuf's maps give them: in an
+    order that changes from process to process.
+    """
+    settled = {
+        f"#    {parameter.name}: {parameter.type.__name__} [Default: ": json.dumps(
+            parameter.default, sort_keys=True
+        )
+        for parameter in parameters
+        if isinstance(parameter.default, (list, dict))
+    }
+    lines = text.splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        if not line.startswith("#"):
+            break
+        start, separator, _ = line.partition("[Default: ")
+        if start + separator in settled:
+            lines[number] = f"{start}{separator}{settled[start + separator]}]\n"
+    return "".join(lines)
 
 
 @dataclass(frozen=True, kw_only=True)
