@@ -201,6 +201,10 @@ def test_the_teacher_is_that_of_the_options(
         (["--cpu-request=4", "--cpu-limit=2"], "the cpu-request 4 of asking tasks is above"),
         (["--toleration", "a=b"], "--toleration: 'a=b' has no effect; expected KEY[=VALUE]:EFFECT"),
         (["--node-selector", "pool"], "--node-selector: 'pool' has no =; expected KEY=VALUE"),
+        (
+            ["--node-selector=pool=cpu", "--node-selector=pool=gpu"],
+            "--node-selector: 'pool' is given twice, as 'cpu' and as 'gpu'",
+        ),
         (["--pod-label", "a=b c"], "--pod-label: 'b c' is no value"),
         (["--pod-annotation", "a={{x}}"], "--pod-annotation: '{{x}}' has two opening braces"),
         (["--pod-label", "pipelines.kubeflow.org/x=1"], "Kubeflow Pipelines sets itself"),

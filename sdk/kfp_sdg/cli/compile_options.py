@@ -300,12 +300,12 @@ class PodTexts:
             return PodOptions(
                 resources=self._resources(),
                 tolerations=_each("--toleration", self.toleration, Toleration.parse),
-                node_selector=dict(_each("--node-selector", self.node_selector, key_and_value)),
+                node_selector=_once("--node-selector", self.node_selector, key_and_value),
                 image_pull_secrets=_each(
                     "--image-pull-secret", self.image_pull_secret, object_name
                 ),
-                labels=dict(_each("--pod-label", self.pod_label, key_and_value)),
-                annotations=dict(_each("--pod-annotation", self.pod_annotation, annotation)),
+                labels=_once("--pod-label", self.pod_label, key_and_value),
+                annotations=_once("--pod-annotation", self.pod_annotation, annotation),
                 retries=self.retries,
                 run_as_non_root=not self.allow_root,
                 runtime_image=next(iter(runtime), None),
@@ -338,3 +338,17 @@ def _each(
         return tuple(parse(text) for text in texts or () if text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def _once(
+    option: str, texts: Sequence[str] | None, parse: Callable[[str], tuple[str, str]]
+) -> dict[str, str]:
+    """Return what an option's texts mean, where each key may be given once."""
+    pairs = _each(option, texts, parse)
+    found = dict(pairs)
+    for key, value in pairs:
+        if found[key] != value:
+            raise typer.BadParameter(
+                f"{key!r} is given twice, as {value!r} and as {found[key]!r}", param_hint=option
+            )
+    return found
