@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 
 from cluster_manifests import named, overlay
@@ -12,8 +13,6 @@ from kubectl import render
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def compile_to(folder: Path, pipeline: str, *options: str) -> int:
@@ -83,3 +82,26 @@ def test_a_file_in_the_place_of_the_folder_is_the_users_mistake(
     file.write_text("", encoding="utf-8")
     assert compile_to(file, "examples/annotation") == 2
     assert "writes a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["kustomization", "kustomizeconfig"])
+def test_no_pipeline_takes_the_place_of_kustomizes_own_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert compile_to(tmp_path / "base", "examples/annotation", "--name", name) == 2
+    assert f"cannot be called {name!r}" in capsys.readouterr().err
+    assert not (tmp_path / "base").exists()
+
+
+@pytest.mark.parametrize("package_format", ["ir", "crd", "kustomize"])
+def test_nothing_is_called_like_standard_output(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    package_format: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ["compile", "examples/annotation", "--format", package_format, "-o", "-"]
+    assert main(command) == 2
+    assert "name a file" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

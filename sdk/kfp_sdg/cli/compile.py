@@ -132,6 +132,11 @@ def compile_command(
     """
     from kfp_sdg.cli.notices import show_warnings
 
+    if str(output) == "-":
+        raise typer.BadParameter(
+            "compile writes no standard output; name a file, or with --format kustomize a folder",
+            param_hint="--output",
+        )
     if namespace and package_format is PackageFormat.IR:
         raise typer.BadParameter(
             "a KFP package has no namespace; use it with --format crd or kustomize",

@@ -69,10 +69,19 @@ def write_to_base(
         namespace: The namespace of its resources; None leaves it to an overlay.
 
     Raises:
-        SpecError: A file in the folder is not kfp-sdg's and would be replaced.
+        SpecError: A file in the folder is not kfp-sdg's and would be replaced, or the pipeline is
+            called like one of kustomize's own files.
         StorageError: The folder cannot be read or written.
     """
     file = folder / f"{compiled.name}.yaml"
+    if file.name in (KUSTOMIZATION_FILE, CONFIG_FILE):
+        problem = Problem(
+            f"a pipeline cannot be called {compiled.name!r}: kustomize's own file has that name",
+            Position(str(file)),
+            suggestion="give it another name",
+            code="reserved-name",
+        )
+        raise SpecError([problem])
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _refuse_foreign([file, folder / KUSTOMIZATION_FILE, folder / CONFIG_FILE])
