@@ -233,7 +233,7 @@ def render_command(
         for manifest in teacher_manifests(plan.teacher, llm=llm_inference_service)
     ]
     _write(manifests, output, manifest_format)
-    _explain(plan, output)
+    _explain(plan, output, llm=llm_inference_service)
 
 
 def _shape(
@@ -348,7 +348,7 @@ def _text(manifests: list[Manifest], *, as_json: bool) -> str:
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
-def _explain(plan: Plan, output: str) -> None:
+def _explain(plan: Plan, output: str, *, llm: bool) -> None:
     """Print the estimate, what is doubtful, and what to do next."""
     from kfp_sdg.cluster.serving import estimate_lines
 
@@ -364,3 +364,8 @@ def _explain(plan: Plan, output: str) -> None:
     if not aside:
         option = "-f" if Path(output).suffix in _FILES else "-k"
         typer.echo(f"Apply it with: kubectl apply --server-side {option} {output}")
+        if not llm:
+            typer.echo(
+                "Pipelines may start it once its name is in the Role kfp-sdg-teacher of their "
+                "namespace (manifests/rbac)."
+            )
