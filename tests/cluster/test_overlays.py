@@ -23,7 +23,7 @@ from cluster_manifests import (
     relative_to,
 )
 from kfp_sdg import __version__
-from kfp_sdg.cluster.images import read_lock
+from kfp_sdg.cluster.images import ImageRole, read_lock
 from kfp_sdg.cluster.images.find import find_images
 from kfp_sdg.images import LOCK_FILE
 from kubectl import rendered_text
@@ -60,7 +60,11 @@ WITH_A_USER = {
 }
 """What is for clusters that give namespaces no user of their own, as OpenShift does."""
 
-IN_NO_NAMESPACE = {"Namespace/sdg", "ImageDigestMirrorSet/kfp-sdg"}
+IN_NO_NAMESPACE = {
+    "Namespace/sdg",
+    "ImageDigestMirrorSet/kfp-sdg",
+    "ImageTagMirrorSet/kfp-sdg",
+}
 ARGO = "argocd.argoproj.io"
 CREDENTIALS = re.compile(
     r"hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9]{16,}|AKIA[A-Z0-9]{16}|eyJ[A-Za-z0-9_-]{20,}|-----BEGIN|"
@@ -197,6 +201,18 @@ def test_a_disconnected_overlay_of_each_platform_takes_another_namespace(
     assert named(objects, "InferenceService")
     for secret in named(objects, "Secret").values():
         assert ".team-a.svc." in secret["stringData"]["endpoint"]
+
+
+def test_openshifts_nodes_find_every_image_at_the_mirror_by_the_name_that_it_has(
+    kubectl: Path,
+) -> None:
+    objects = render_of(OVERLAYS / "disconnected" / "mirror")
+    by_digest = named(objects, "ImageDigestMirrorSet")["kfp-sdg"]["spec"]["imageDigestMirrors"]
+    by_tag = named(objects, "ImageTagMirrorSet")["kfp-sdg"]["spec"]["imageTagMirrors"]
+    for image in read_lock(LOCK_FILE):
+        entries = by_digest if image.reference.digest else by_tag
+        found = [entry for entry in entries if entry["source"] == image.reference.repository]
+        assert bool(found) == (image.role is not ImageRole.BASE)
 
 
 def test_a_disconnected_teacher_asks_no_hub(kubectl: Path) -> None:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from kfp_sdg.cluster.images import ImageLock, ImageRole, mirrored
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kfp_sdg.cluster.images import LockedImage
     from kfp_sdg.cluster.manifests.yaml_text import Manifest
 
 REGISTRY = "registry.example.com"
@@ -50,16 +53,34 @@ def digest_mirror_set(lock: ImageLock, registry: str = REGISTRY) -> Manifest:
         lock: The images.
         registry: The mirror, with or without a path.
     """
+    return _mirror_set("ImageDigestMirrorSet", "imageDigestMirrors", lock, registry)
+
+
+def tag_mirror_set(lock: ImageLock, registry: str = REGISTRY) -> Manifest:
+    """Return an OpenShift ``ImageTagMirrorSet``: the same for images that are named by a tag.
+
+    Those are ours until their digests are locked: in pipelines that come out of the bundle, say,
+    which no overlay reaches.
+
+    Args:
+        lock: The images; those with a digest are left out.
+        registry: The mirror, with or without a path.
+    """
+    by_tag = (image for image in lock if not image.reference.digest)
+    return _mirror_set("ImageTagMirrorSet", "imageTagMirrors", by_tag, registry)
+
+
+def _mirror_set(kind: str, field: str, images: Iterable[LockedImage], registry: str) -> Manifest:
     mirrors = [
         {
             "source": image.reference.repository,
             "mirrors": [mirrored(image.reference, registry).repository],
         }
-        for image in lock
+        for image in images
     ]
     return {
         "apiVersion": "config.openshift.io/v1",
-        "kind": "ImageDigestMirrorSet",
+        "kind": kind,
         "metadata": {"name": "kfp-sdg"},
-        "spec": {"imageDigestMirrors": mirrors},
+        "spec": {field: mirrors},
     }

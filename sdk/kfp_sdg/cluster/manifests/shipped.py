@@ -18,6 +18,7 @@ from kfp_sdg.cluster.manifests.disconnected import (
     digest_mirror_set,
     images_component,
     images_of_a_cluster,
+    tag_mirror_set,
 )
 from kfp_sdg.cluster.manifests.kustomize import kustomization, tags_component
 from kfp_sdg.cluster.manifests.resources import pipeline_resources
@@ -107,11 +108,16 @@ def _disconnected_files() -> dict[PurePosixPath, str]:
     """Return what names every image: for kustomize, for oc-mirror, for OpenShift's nodes."""
     folder = PurePosixPath("overlays/disconnected")
     lock = images_of_a_cluster(read_lock(LOCK_FILE))
-    component, mirrors = images_component(lock), digest_mirror_set(lock)
+    component, by_digest, by_tag = (
+        images_component(lock),
+        digest_mirror_set(lock),
+        tag_mirror_set(lock),
+    )
     return {
         folder / "images/kustomization.yaml": yaml_text([component], header=_IMAGES_HEADER),
         folder / "mirror/imageset-config.yaml": f"# {_HEADER}\n{image_set(lock)}",
-        folder / "mirror/image-digest-mirror-set.yaml": yaml_text([mirrors], header=_HEADER),
+        folder / "mirror/image-digest-mirror-set.yaml": by_digest,
+        folder / "mirror/image-tag-mirror-set.yaml": by_tag,
     }
 
 
