@@ -113,11 +113,12 @@ def _disconnected_files() -> dict[PurePosixPath, str]:
         digest_mirror_set(lock),
         tag_mirror_set(lock),
     )
+    mirror = folder / "mirror"
     return {
         folder / "images/kustomization.yaml": yaml_text([component], header=_IMAGES_HEADER),
-        folder / "mirror/imageset-config.yaml": f"# {_HEADER}\n{image_set(lock)}",
-        folder / "mirror/image-digest-mirror-set.yaml": by_digest,
-        folder / "mirror/image-tag-mirror-set.yaml": by_tag,
+        mirror / "imageset-config.yaml": f"# {_HEADER}\n{image_set(lock)}",
+        mirror / "image-digest-mirror-set.yaml": yaml_text([by_digest], header=_HEADER),
+        mirror / "image-tag-mirror-set.yaml": yaml_text([by_tag], header=_HEADER),
     }
 
 
