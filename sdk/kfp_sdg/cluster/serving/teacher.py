@@ -15,6 +15,7 @@ from kfp_sdg.cluster.serving.runtime import (
     environment,
     labels,
 )
+from kfp_sdg.kserve.uses import SHIELD
 
 if TYPE_CHECKING:
     from kfp_sdg.cluster.manifests import Manifest
@@ -115,6 +116,8 @@ def inference_service(teacher: Teacher) -> Manifest:
         "minReplicas": 1,
         "maxReplicas": 1,
         "labels": labels(teacher.name),
+        # Runs note in the metadata that they use it, which must not restart the pods.
+        "annotations": dict(SHIELD),
         "timeout": _TIMEOUT,
         "automountServiceAccountToken": False,
         # There are no GPUs for a second pod while the first is replaced.
