@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from kfp_sdg.cli.__main__ import main
-from kfp_sdg.compiler import compile_pipeline
+from kfp_sdg.cli.compile_options import Key, PodField
+from kfp_sdg.compiler import TeacherKey, compile_pipeline
+from kfp_sdg.compiler.pods import PodParameter
 from kfp_sdg.pipelines import SHIPPED_FOLDER, shipped
 from kfp_sdg.spec import load_pipeline
 
@@ -157,6 +159,12 @@ def test_images_come_from_the_variables_that_operators_set_and_an_empty_one_is_n
     images = {name: executor["container"]["image"] for name, executor in executors.items()}
     assert images.pop("exec-preprocess").startswith("ghcr.io/kfp-sdg/kfp-sdg-taxonomy:")
     assert set(images.values()) == {"mirror.example/runtime@sha256:" + "a" * 64}
+
+
+def test_the_command_line_offers_every_choice_that_the_compiler_has() -> None:
+    """It has lists of its own, since ``--help`` cannot wait for the compiler to be imported."""
+    assert list(PodField) == list(PodParameter)
+    assert list(Key) == list(TeacherKey)
 
 
 @pytest.mark.parametrize(

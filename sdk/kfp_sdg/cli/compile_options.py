@@ -167,7 +167,8 @@ RetriesOption = Annotated[
         metavar="N",
         min=0,
         help="How often a task that failed is tried again, half a minute later and then two. With "
-        "a checkpoint_uri it goes on where it was; without one it asks for everything again.",
+        "a checkpoint_uri it goes on where it was; without one it asks for everything again. Argo "
+        "does not try again what was deleted, such as a pod on a node that was drained.",
         rich_help_panel=PODS,
     ),
 ]

@@ -4,6 +4,12 @@ Where the teacher is an InferenceService, that part is a pipeline of its own ins
 and the task that stops the teacher is its exit handler: on a cluster KFP makes an exit hook of any
 task that comes after another and ignores its failure, as it does for ``dsl.ExitHandler``. That one
 would not do here, since nothing made inside of it may be an output or be used after it.
+
+What that means on a cluster (KFP 2.17: ``argocompiler/dag.go``; Argo: ``exit_handler.go``,
+``dag.go``, ``exec_control.go``): the hook runs once the inner pipeline has ended in any way, also
+when somebody terminates the run, since KFP does that with a deadline, which Argo spares hooks.
+Tasks after the inner pipeline wait for it. It decides nothing: a run whose tasks fail ends as
+failed, and one whose stop fails ends as the other tasks did, so look for a failed stop at its task.
 """
 
 from __future__ import annotations
