@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 
 import pytest
@@ -165,6 +166,21 @@ def test_the_readme_lists_every_input_as_the_component_declares_it(folder):
     listed = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", readme, re.MULTILINE))
     outputs = load_component(folder).component_spec.outputs or {}
     assert {k: v for k, v in listed.items() if k not in outputs} == described
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_readmes_say_of_a_component_what_it_says_of_itself(folder):
+    docstring = inspect.getdoc(load_component(folder).python_func)
+    said = docstring.partition("\n\nArgs:")[0].split()
+    readme = (ROOT / folder / "README.md").read_text()
+    overview = re.search(r"^## Overview .*?\n(.*?)^## ", readme, re.MULTILINE | re.DOTALL)
+    assert overview is not None
+    assert overview.group(1).split() == said
+    category, name = folder.split("/")
+    title = name.replace("_", " ").title()
+    summary = " ".join(docstring.partition("\n\n")[0].split())
+    line = f"- [{title}](./{name}/README.md): {summary}\n"
+    assert line in (ROOT / category / "README.md").read_text()
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
