@@ -6,10 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies
 
 from kfp_sdg.errors import ClusterError
+from kfp_sdg.kube.proxy import use_proxy
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient, Configuration
@@ -57,7 +56,8 @@ def open_access(service_account: Path = SERVICE_ACCOUNT) -> Access:
         loader.load_and_set(configuration)
     except ConfigException as problem:
         namespace = _from_kubeconfig(configuration, str(problem).rstrip("."))
-        return Access(_client(configuration), namespace, in_cluster=False)
+        use_proxy(configuration, configuration.host)
+        return Access(ApiClient(configuration), namespace, in_cluster=False)
 
     def read_token(of: Configuration) -> None:
         of.api_key["authorization"] = f"Bearer {token.read_text(encoding='utf-8').strip()}"
@@ -66,26 +66,6 @@ def open_access(service_account: Path = SERVICE_ACCOUNT) -> Access:
     configuration.proxy = None  # the API server has an address of the cluster's own
     namespace = _own_namespace(service_account / "namespace")
     return Access(ApiClient(configuration), namespace, in_cluster=True)
-
-
-def _client(configuration: Configuration) -> ApiClient:
-    """Return a client that may have to go through a proxy.
-
-    Raises:
-        ClusterError: The proxy is none; it is not shown, since it may hold a password.
-    """
-    from kubernetes.client import ApiClient
-    from urllib3.exceptions import ProxySchemeUnknown
-
-    try:
-        _use_proxy(configuration)
-        return ApiClient(configuration)
-    except (ValueError, ProxySchemeUnknown):
-        raise ClusterError(
-            f"there is no way to the Kubernetes API at {configuration.host}: what HTTPS_PROXY, "
-            "HTTP_PROXY or ALL_PROXY names for it is not of the form "
-            "http://USER:PASSWORD@HOST:PORT; or put the host into NO_PROXY"
-        ) from None
 
 
 def _own_namespace(file: Path) -> str:
@@ -117,15 +97,3 @@ def _from_kubeconfig(configuration: Configuration, not_in_cluster: str) -> str:
             why = f"it does not have the form of one ({why})"
         raise ClusterError(f"the kubeconfig {files} cannot be used: {why}") from error
     return str(current["context"].get("namespace") or "default")
-
-
-def _use_proxy(configuration: Configuration) -> None:
-    """Go by the environment's proxy, as kubectl does; the client knows of none by itself."""
-    from urllib3 import make_headers
-
-    proxies, api = getproxies(), urlsplit(configuration.host)
-    proxy = proxies.get(api.scheme) or proxies.get("all")
-    configuration.proxy, configuration.no_proxy = proxy, proxies.get("no")
-    login = urlsplit(proxy or "").netloc.rpartition("@")[0]
-    if login:
-        configuration.proxy_headers = make_headers(proxy_basic_auth=unquote(login))

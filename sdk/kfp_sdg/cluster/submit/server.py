@@ -14,10 +14,10 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from kfp_sdg.errors import ClusterError, SpecError
 from kfp_sdg.kube.patience import Patience
+from kfp_sdg.kube.proxy import use_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -279,10 +279,7 @@ def _client(target: Target) -> ApiClient:
     configuration.retries = False  # urllib3 would try again at once; here it is done with pauses
     configuration.verify_ssl = target.verify
     configuration.ssl_ca_cert = _authorities(target.ca)
-    host = urlsplit(target.api)
-    proxy = getproxies().get(host.scheme)
-    if proxy and not proxy_bypass(host.netloc):
-        configuration.proxy = proxy
+    use_proxy(configuration, target.api)
     token = target.token
     if token is not None:
 
