@@ -153,6 +153,9 @@ def give_key(task: PipelineTask, source: TeacherSource, run: Mapping[str, Any]) 
 def mount_secret(task: PipelineTask, secret: Any, folder: str) -> None:
     """Give a task the keys of a Secret as files, where the Secret exists.
 
+    KFP calls the volume like the Secret, and a volume's name has no dots; a parameter that is empty
+    fails the task (``driver/k8s.go``, KFP 2.17).
+
     Args:
         task: The task.
         secret: The channel of the parameter that names the Secret.

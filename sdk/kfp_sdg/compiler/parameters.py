@@ -91,8 +91,8 @@ _TEACHER = (
     RunParameter(
         TEACHER_SECRET,
         str,
-        "The Kubernetes Secret with the teacher's API key under api_token or api_key. It need not "
-        "exist where the server asks for no key.",
+        "The Kubernetes Secret with the teacher's API key under api_token or api_key; its name has "
+        "no dots. It need not exist where the server asks for no key, but KFP wants a name here.",
         "kfp-sdg-teacher",
     ),
     RunParameter(

@@ -50,7 +50,7 @@ _NODE_SELECTOR = (
 )
 _PULLING = (
     "The Kubernetes Secret to pull the tasks' images with. It need not exist where the registry "
-    "asks for nothing."
+    "asks for nothing, but KFP wants a name here."
 )
 _PULL_SECRET_NAME = "kfp-sdg-pull"  # noqa: S105 - the name of a Secret
 

@@ -43,8 +43,8 @@ _TAXONOMY = (
         str,
         "The Kubernetes Secret for private repositories, of the taxonomy and of its documents: "
         "username and password (which may be a token), or ssh-privatekey and known_hosts for URLs "
-        "of ssh; and ca.crt where the servers have a certificate authority of their own. It need "
-        "not exist.",
+        "of ssh; and ca.crt where the servers have a certificate authority of their own. Its name "
+        "has no dots. It need not exist, but KFP wants a name here.",
         "kfp-sdg-git",
     ),
     RunParameter(
