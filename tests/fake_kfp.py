@@ -15,7 +15,7 @@ import email.policy
 import json
 import re
 import threading
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from argo_nodes import ENDED, STARTED, ArgoNodes
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 PREFIX = "/apis/v2beta1/"
 VERSION_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -102,6 +102,8 @@ class FakeKfp:
         tls: The certificate that it shows.
         script: How the run is at each look; the last one stays.
         logs: The logs of pods by a part of their names.
+
+    What else is on the same host goes into ``extra``: what answers, by how its path begins.
     """
 
     multi_user: bool = False
@@ -119,10 +121,11 @@ class FakeKfp:
         self.experiments: dict[str, dict[str, Any]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
         self.recurring: dict[str, dict[str, Any]] = {}
-        self.extra: dict[str, Any] = {}
+        self.extra: dict[str, Callable[[Call], tuple[int, Any, str]]] = {}
         self._faults: deque[Fault] = deque()
         self._lock = threading.RLock()
         self._looks = 0
+        self._made: Counter[str] = Counter()
 
     # -- what tests use -------------------------------------------------------------------------
 
@@ -192,8 +195,9 @@ class FakeKfp:
         log = re.fullmatch(r"/apis/v1alpha1/runs/[^/]+/nodes/([^/]+)/log", call.path)
         if log:
             return self._log(log[1])
-        if call.path in self.extra:
-            return 200, self.extra[call.path](call), "application/octet-stream"
+        for prefix, answer in self.extra.items():
+            if call.path.startswith(prefix):
+                return answer(call)
         if not call.path.startswith(PREFIX):
             return 404, "<!doctype html><title>Kubeflow</title>", "text/html"
         parts = [unquote(part) for part in call.path.removeprefix(PREFIX).split("/")]
@@ -317,7 +321,8 @@ class FakeKfp:
     def _keep(
         self, things: dict[str, dict[str, Any]], kind: str, content: Mapping[str, Any]
     ) -> dict[str, Any]:
-        thing_id = f"{kind.replace('pipeline_version', 'version')}-{len(things) + 1}"
+        self._made[kind] += 1  # a number that was given once is not given again
+        thing_id = f"{kind.replace('pipeline_version', 'version')}-{self._made[kind]}"
         things[thing_id] = {**content, f"{kind}_id": thing_id}
         return things[thing_id]
 

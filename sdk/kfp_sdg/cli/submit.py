@@ -35,16 +35,21 @@ from kfp_sdg.cli.run_options import LogFormatOption
 from kfp_sdg.cli.submit_options import (
     CaOption,
     CookiesOption,
+    DisabledOption,
     DspaOption,
     ExperimentOption,
     FollowOption,
     HostOption,
     InputOption,
     InsecureOption,
+    MaxConcurrencyOption,
     NamespaceOption,
+    OutputOption,
     ParamOption,
     ParamsOption,
     PipelineRootOption,
+    RecurringOption,
+    ReplaceOption,
     RunNameOption,
     ServerOptions,
     ServiceAccountOption,
@@ -60,7 +65,7 @@ if TYPE_CHECKING:
 
     from kfp_sdg.cli.compiling import CompileOrder
     from kfp_sdg.cli.submitting import Following
-    from kfp_sdg.cluster.submit import Given, Package, Server
+    from kfp_sdg.cluster.submit import Given, Package, Recurrence, Server
 
 
 def submit_command(
@@ -90,8 +95,13 @@ def submit_command(
     pipeline_root: PipelineRootOption = "",
     service_account: ServiceAccountOption = "",
     wait: WaitOption = True,
+    output: OutputOption = None,
     follow: FollowOption = None,
     terminate_on_interrupt: TerminateOption = False,
+    recurring: RecurringOption = None,
+    max_concurrency: MaxConcurrencyOption = 1,
+    disabled: DisabledOption = False,
+    replace: ReplaceOption = False,
     log_format: LogFormatOption = None,
     name: Annotated[
         str | None,
@@ -119,21 +129,24 @@ def submit_command(
     taxonomy_image: TaxonomyImageOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Run a pipeline on Kubeflow Pipelines or OpenShift AI, and follow it to its end.
+    """Run a pipeline on Kubeflow Pipelines or OpenShift AI, follow it, and fetch its dataset.
 
     Compiles it, uploads it unless the same content is there, checks and sends its parameters, and
     shows each block's task. Exits 0 only if the run succeeded. Standard output has the run's id.
 
     Example: `kfp-sdg submit mine.yaml --host http://localhost:8080 -i s3://bucket/rows.jsonl -p
-    teacher_url=http://teacher.sdg.svc/v1`
+    teacher_url=http://teacher.sdg.svc/v1 -o out`
 
     Example: `kfp-sdg submit instructlab/full -n my-project --params params.yaml`
+
+    Example: `kfp-sdg submit mine.kfp.yaml -n my-project --params params.yaml --recurring @daily`
 
     Example: `kfp-sdg submit --follow RUN_ID -n my-project`
     """
     from kfp_sdg.cli.compiling import CompileOrder
     from kfp_sdg.cli.pipeline_file import PipelineSource
     from kfp_sdg.cli.submitting import Following, Submission, follow_run, given_parameters
+    from kfp_sdg.cluster.submit import require_room
 
     server_options = ServerOptions(
         host=host,
@@ -146,10 +159,18 @@ def submit_command(
         insecure=insecure,
     )
     following = Following(
-        wait=wait, terminate=terminate_on_interrupt, log_format=log_format, server=server_options
+        terminate=terminate_on_interrupt,
+        log_format=log_format,
+        server=server_options,
+        output=output,
     )
     if (pipeline is None) == (follow is None):
         raise typer.BadParameter("give a PIPELINE to run, or a run's id with --follow")
+    recurrence = _recurrence(recurring, max_concurrency, disabled, replace)
+    if output and (recurrence or not wait):
+        raise typer.BadParameter(
+            "only a run that is followed to its end can be fetched from", param_hint="--output"
+        )
     if follow is not None:
         _follow(server_options, follow, following)
         return
@@ -179,6 +200,8 @@ def submit_command(
     )
     package = _package(context, order)
     parameters = _checked(package, given_parameters(params, param or (), rows))
+    if output:
+        require_room(package, output)
     server = _server(server_options)
     submission = Submission(
         package=package,
@@ -188,6 +211,9 @@ def submit_command(
         pipeline_root=pipeline_root,
         service_account=service_account,
     )
+    if recurrence:
+        submission.send_recurring(server, recurrence)
+        return
     run_id = submission.send(server)
     if wait:
         follow_run(server, run_id, package, following)
@@ -230,6 +256,33 @@ def _package(context: typer.Context, order: CompileOrder) -> Package:
     return package
 
 
+def _recurrence(
+    cron: str | None, max_concurrency: int, disabled: bool, replace: bool
+) -> Recurrence | None:
+    """Return how a run is to recur; None where it is to run once.
+
+    Raises:
+        typer.BadParameter: An option is about recurring runs, and there is to be none.
+        SpecError: The schedule is none that KFP understands.
+    """
+    from kfp_sdg.cli.console import say
+    from kfp_sdg.cluster.submit import Recurrence, schedule
+
+    if cron is None:
+        if disabled or replace:
+            raise typer.BadParameter(
+                "is for recurring runs; add --recurring CRON",
+                param_hint="--disabled" if disabled else "--replace",
+            )
+        return None
+    when = schedule(cron)
+    if when.notice:
+        say(when.notice)
+    return Recurrence(
+        cron=when.cron, max_concurrency=max_concurrency, enabled=not disabled, replace=replace
+    )
+
+
 def _checked(package: Package, given: Mapping[str, Given]) -> dict[str, Any]:
     """Return the parameters, checked; show what is doubtful."""
     from kfp_sdg.cli.notices import show_warnings
@@ -253,8 +306,10 @@ def _server(options: ServerOptions) -> Server:
 def _follow(options: ServerOptions, run_id: str, following: Following) -> None:
     """Follow a run that is there."""
     from kfp_sdg.cli.submitting import follow_run
-    from kfp_sdg.cluster.submit import get_run, package_of_run
+    from kfp_sdg.cluster.submit import get_run, package_of_run, require_room
 
     server = _server(options)
     package = package_of_run(server, get_run(server, run_id))
+    if following.output:
+        require_room(package, following.output)
     follow_run(server, run_id, package, following)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -203,6 +204,56 @@ TerminateOption = Annotated[
         rich_help_panel=FOLLOWING,
     ),
 ]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="DIR",
+        help="Where to put what a run that succeeded has made: DIR/dataset and DIR/rejected, or "
+        "the training data of a workflow. Through the dashboard's server, else from the object "
+        "store with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL.",
+        rich_help_panel=FOLLOWING,
+        show_default=False,
+    ),
+]
+RecurringOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CRON",
+        help="Make a recurring run instead, in six fields with the seconds first, such as "
+        "'0 0 2 * * *' for two o'clock (UTC, unless the server has another zone), or @daily. "
+        "Starts that were missed are not made up for.",
+        rich_help_panel=RECURRING,
+        show_default=False,
+    ),
+]
+MaxConcurrencyOption = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=10,  # of KFP itself (validateJob in backend/src/apiserver/server/job_server.go)
+        metavar="N",
+        help="The most runs of it at once.",
+        rich_help_panel=RECURRING,
+    ),
+]
+DisabledOption = Annotated[
+    bool,
+    typer.Option(
+        "--disabled",
+        help="Make it, and let somebody enable it in the dashboard.",
+        rich_help_panel=RECURRING,
+    ),
+]
+ReplaceOption = Annotated[
+    bool,
+    typer.Option(
+        "--replace",
+        help="Take the recurring run of the same name away. Without it there may be none.",
+        rich_help_panel=RECURRING,
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,8 +302,6 @@ class ServerOptions:
         Args:
             run_id: The run.
         """
-        import shlex
-
         words = ["kfp-sdg", "submit", "--follow", run_id]
         for option, value in (
             ("--host", self.host),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from kfp_sdg.cli.console import error_console, say, speaks_json, write_json
+from kfp_sdg.cli.numbers import rows_phrase
 from kfp_sdg.errors import ClusterError, Position, Terminated
 
 if TYPE_CHECKING:
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kfp_sdg.cli.submit_options import ServerOptions
-    from kfp_sdg.cluster.submit import Given, Package, RunView, Server, Uploaded
+    from kfp_sdg.cluster.submit import (
+        Given,
+        Package,
+        Recurrence,
+        RunOrder,
+        RunView,
+        Server,
+        Uploaded,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,16 +34,16 @@ class Following:
     """What is to happen while a run goes on and after it.
 
     Attributes:
-        wait: Whether to follow it.
         terminate: Whether Ctrl-C ends it.
         log_format: How it is shown.
         server: How the server was named, for the command that follows it again.
+        output: Where to put what it has made; None for nowhere.
     """
 
-    wait: bool
     terminate: bool
     log_format: str | None
     server: ServerOptions
+    output: Path | None = None
 
 
 def given_parameters(file: Path | None, typed: Iterable[str], rows: str | None) -> dict[str, Given]:
@@ -99,17 +108,43 @@ class Submission:
         from kfp_sdg.cluster.submit import start_run, upload
 
         version = upload(server, self.package)
-        run_id = start_run(server, self.order(server, version))
+        now = datetime.now(UTC)
+        name = self.name or f"{self.package.display_name} {now:%Y-%m-%d %H:%M:%S}"
+        run_id = start_run(server, self._order(server, version, name))
         self._tell(server, version, run_id)
         return run_id
 
-    def order(self, server: Server, version: Uploaded) -> Any:
+    def send_recurring(self, server: Server, recurrence: Recurrence) -> str:
+        """Upload the pipeline and make a recurring run of it; return its id.
+
+        Its name is that of the pipeline where none was given, so that the next one replaces it.
+
+        Args:
+            server: The server.
+            recurrence: How it recurs.
+
+        Raises:
+            ClusterError: The server refuses.
+        """
+        from kfp_sdg.cluster.submit import start_recurring, upload
+
+        version = upload(server, self.package)
+        order = self._order(server, version, self.name or self.package.display_name)
+        recurring_id = start_recurring(server, order, recurrence)
+        state = "enabled" if recurrence.enabled else "disabled, enable it in the dashboard"
+        say(
+            f"recurring run {order.name!r} ({recurring_id}): {recurrence.cron!r}, at most "
+            f"{recurrence.max_concurrency} at once, {state}"
+        )
+        typer.echo(recurring_id)
+        return recurring_id
+
+    def _order(self, server: Server, version: Uploaded, name: str) -> RunOrder:
         """Return the run as the server is told of it; its experiment is made if need be."""
         from kfp_sdg.cluster.submit import RunOrder, experiment
 
-        now = datetime.now(UTC)
         return RunOrder(
-            name=self.name or f"{self.package.display_name} {now:%Y-%m-%d %H:%M:%S}",
+            name=name,
             experiment_id=experiment(server, self.experiment),
             version=version,
             parameters=self.parameters,
@@ -139,8 +174,8 @@ class Submission:
         typer.echo(run_id)
 
 
-def follow_run(server: Server, run_id: str, package: Package, following: Following) -> RunView:
-    """Show a run until it has ended.
+def follow_run(server: Server, run_id: str, package: Package, following: Following) -> None:
+    """Show a run until it has ended, and fetch what it made if that is wanted.
 
     Args:
         server: The server.
@@ -148,11 +183,10 @@ def follow_run(server: Server, run_id: str, package: Package, following: Followi
         package: Its pipeline.
         following: How to do it.
 
-    Returns:
-        The run, which succeeded.
-
     Raises:
-        ClusterError: The run did not succeed, or the server is away for too long.
+        ClusterError: The run did not succeed, the server is away for too long, or what the run made
+            cannot be fetched.
+        StorageError: What it made is damaged, or cannot be written.
         KeyboardInterrupt: Ctrl-C; the run goes on, unless it is to be ended.
     """
     from kfp_sdg.cli.run_views import ended, summary_line, view_for
@@ -181,7 +215,28 @@ def follow_run(server: Server, run_id: str, package: Package, following: Followi
         say(summary_line(run))
     if not run.state.is_success:
         raise _failure(server, run)
-    return run
+    if following.output:
+        _fetch(server, run, package, following.output)
+
+
+def _fetch(server: Server, run: RunView, package: Package, folder: Path) -> None:
+    """Fetch what a run made, and say where it is."""
+    from kfp_sdg.cli.summary import books_tables
+    from kfp_sdg.cluster.submit import fetch
+
+    console, width = error_console(), 0
+    for found in fetch(server, run.run_id, package, folder):
+        if speaks_json():
+            place = str(found.folder)
+            write_json(console, "fetched", output=found.output, path=place, rows=found.rows)
+            continue
+        if found.history and not width:
+            console.print()
+            for table in books_tables(found.history, console):
+                console.print(table)
+        width = width or max(len(found.output), len("dataset"))
+        rows = "" if found.rows is None else f"  ({rows_phrase(found.rows)})"
+        say(f"{found.output:<{width}}  {found.folder}{rows}")
 
 
 def _failure(server: Server, run: RunView) -> ClusterError:

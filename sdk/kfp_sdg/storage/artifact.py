@@ -77,9 +77,9 @@ def write_dataset(
     )
     try:
         unfinished = _clear(folder)
-        for number in range(max(1, -(-table.num_rows // ROWS_PER_PART))):
+        for number, name in enumerate(part_names(table.num_rows)):
             part = table.slice(number * ROWS_PER_PART, ROWS_PER_PART)
-            write_parquet(folder / f"part-{number:05d}-train.parquet", part)
+            write_parquet(folder / name, part)
         unfinished.write_text(
             json.dumps(manifest.to_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
         )
@@ -120,6 +120,12 @@ def read_dataset(folder: str | os.PathLike[str]) -> StoredDataset:
             f"{', '.join(table.column_names)}"
         )
     return StoredDataset(table, manifest)
+
+
+def part_names(rows: int) -> list[str]:
+    """Return the names of the parts that a dataset of so many rows has."""
+    parts = max(1, -(-rows // ROWS_PER_PART))
+    return [f"part-{number:05d}-train.parquet" for number in range(parts)]
 
 
 def is_dataset(folder: str | os.PathLike[str]) -> bool:

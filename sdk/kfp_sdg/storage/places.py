@@ -69,6 +69,27 @@ def open_binary(place: str) -> BinaryIO:
     return cast("BinaryIO", _ask(place, lambda: open(place, "rb")))
 
 
+def copy_folder(url: str, folder: str | os.PathLike[str]) -> None:
+    """Bring all files below a URL into a folder here.
+
+    Args:
+        url: The URL of a folder, or of a single file.
+        folder: Where they go; it exists.
+
+    Raises:
+        StorageError: There is nothing, or the storage cannot be reached.
+    """
+    files, path = file_system(url)
+    found = _ask(url, lambda: files.find(path))
+    if not found:
+        raise StorageError(f"{url}: no such file or folder")
+    for name in found:
+        below = name.removeprefix(path.rstrip("/")).lstrip("/") or name.rsplit("/", 1)[-1]
+        place = os.path.join(folder, *below.split("/"))
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        _ask(name, lambda name=name, place=place: files.get_file(name, place))
+
+
 def read_text(place: str) -> str:
     """Return a small UTF-8 file's text.
 

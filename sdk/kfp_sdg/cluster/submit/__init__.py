@@ -4,10 +4,13 @@ Talks to the API server of Kubeflow Pipelines, alone or in Kubeflow or OpenShift
 outside of the cluster or a pod inside of it. It never compiles and never runs a block.
 """
 
+from kfp_sdg.cluster.submit.cron import Schedule, schedule
 from kfp_sdg.cluster.submit.dspa import pipeline_server
+from kfp_sdg.cluster.submit.fetching import Fetched, fetch, require_room
 from kfp_sdg.cluster.submit.following import RunObserver, Watching, failures, follow, last_words
 from kfp_sdg.cluster.submit.package import Package, package_of, read_package
 from kfp_sdg.cluster.submit.parameters import Given, check_parameters, read_parameter_file
+from kfp_sdg.cluster.submit.recurring import Recurrence, start_recurring
 from kfp_sdg.cluster.submit.server import MissingError, Server
 from kfp_sdg.cluster.submit.states import RunState, RunView, TaskState, TaskView
 from kfp_sdg.cluster.submit.target import Target, kubeflow
@@ -23,13 +26,16 @@ from kfp_sdg.cluster.submit.uploads import (
 )
 
 __all__ = [
+    "Fetched",
     "Given",
     "MissingError",
     "Package",
+    "Recurrence",
     "RunObserver",
     "RunOrder",
     "RunState",
     "RunView",
+    "Schedule",
     "Server",
     "Target",
     "TaskState",
@@ -39,6 +45,7 @@ __all__ = [
     "check_parameters",
     "experiment",
     "failures",
+    "fetch",
     "follow",
     "get_run",
     "kubeflow",
@@ -48,6 +55,9 @@ __all__ = [
     "pipeline_server",
     "read_package",
     "read_parameter_file",
+    "require_room",
+    "schedule",
+    "start_recurring",
     "start_run",
     "terminate",
     "upload",

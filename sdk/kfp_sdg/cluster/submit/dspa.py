@@ -87,6 +87,7 @@ def pipeline_server(
         ca=ca,
         verify=verify,
         name=where,
+        serves_artifacts=False,
         hint=f"The account has to be allowed to get and create {PLURAL}/api in the project, as the "
         f"role edit is. {_CA_HINT}",
     )

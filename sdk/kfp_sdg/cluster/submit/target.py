@@ -38,6 +38,7 @@ class Target:
         verify: Whether the server's certificate is checked.
         name: What it is called in messages.
         hint: What to check when it refuses or does not answer.
+        serves_artifacts: Whether the dashboard's server is there too, which gives artifacts.
     """
 
     api: str
@@ -50,6 +51,7 @@ class Target:
     verify: bool = True
     name: str = "Kubeflow Pipelines"
     hint: str = ""
+    serves_artifacts: bool = True
 
     def run_page(self, run_id: str) -> str:
         """Return the address of a run's page in the dashboard, or "" where it is not known.

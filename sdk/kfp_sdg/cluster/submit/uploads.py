@@ -86,7 +86,7 @@ def experiment(server: Server, name: str) -> str:
     def find() -> Any:
         return service.experiment_service_list_experiments(
             namespace=server.namespace,
-            filter=_named(name),
+            filter=named(name),
             page_size=_PAGE,
             _request_timeout=server.timeout,
         )
@@ -276,7 +276,7 @@ def _find_version(server: Server, pipeline_id: str, name: str) -> str:
 
     def ask() -> Any:
         return service.pipeline_service_list_pipeline_versions(
-            pipeline_id, filter=_named(name), page_size=_PAGE, _request_timeout=server.timeout
+            pipeline_id, filter=named(name), page_size=_PAGE, _request_timeout=server.timeout
         )
 
     found = server.read(ask, "the pipeline's versions").pipeline_versions or ()
@@ -304,7 +304,7 @@ def _upload_version(server: Server, pipeline_id: str, package: Package) -> str:
     return str(version.pipeline_version_id)
 
 
-def _named(name: str) -> str:
+def named(name: str) -> str:
     """Return the API's filter for things of a name."""
     predicate = {"operation": _EQUALS, "key": "display_name", "stringValue": name}
     return json.dumps({"predicates": [predicate]})
