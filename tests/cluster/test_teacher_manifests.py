@@ -256,6 +256,21 @@ def test_a_prefix_keeps_teachers_with_their_runtime_and_a_mirror_takes_its_image
     assert container(pod)["image"] == "r.example.com/vllm:x"
 
 
+def test_a_prefix_keeps_teachers_with_their_account_and_their_disruption_budget(
+    kubectl: Path, tmp_path: Path
+) -> None:
+    made = with_components(tmp_path / "o", "hf", "keda", namePrefix="team-")
+    [account] = named(made, "ServiceAccount")
+    assert account == "team-kfp-sdg-teacher"
+    assert {pod.spec["serviceAccountName"] for pod in pods(made).values()} == {account}
+    budgets = named(made, "PodDisruptionBudget")
+    assert budgets
+    for name, budget in budgets.items():
+        assert name in services(made)
+        labels = {"serving.kserve.io/inferenceservice": name}
+        assert budget["spec"]["selector"]["matchLabels"] == labels
+
+
 def test_the_llm_service_serves_labs_adapters_and_waits_as_long_as_the_others(
     kubectl: Path,
 ) -> None:

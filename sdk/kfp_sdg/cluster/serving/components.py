@@ -93,8 +93,8 @@ _ABOUT = {
     "lora-adapters": "LAB's adapters, which InstructLab's agentic pipelines ask for by these "
     "names. They lie on the volume claim lab-adapters, a folder each.",
     "keda": "One to four replicas by what waits in line. Put your Prometheus and the "
-    "namespace of the teachers here; the component monitoring brings the series into "
-    "Prometheus.",
+    "namespace of the teachers here, and their names in the queries if you give them a prefix; "
+    "the component monitoring brings the series into Prometheus.",
     "api-key": "Requests have to bring the key of the Secret kfp-sdg-teacher, the one that "
     "pipelines take theirs from.",
     "no-sidecar": "For profile namespaces of Kubeflow: pods of steps have no Istio sidecar, "

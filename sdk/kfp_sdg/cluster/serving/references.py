@@ -8,20 +8,30 @@ if TYPE_CHECKING:
     from kfp_sdg.cluster.manifests import Manifest
 
 _GROUP = "serving.kserve.io"
+_SERVICE = {"group": _GROUP, "kind": "InferenceService"}
 
-RUNTIME_REFERENCES: Manifest = {
+TEACHER_REFERENCES: Manifest = {
     "nameReference": [
         {
             "group": _GROUP,
             "kind": "ServingRuntime",
+            "fieldSpecs": [{**_SERVICE, "path": "spec/predictor/model/runtime"}],
+        },
+        {
+            "kind": "ServiceAccount",
+            "version": "v1",
+            "fieldSpecs": [{**_SERVICE, "path": "spec/predictor/serviceAccountName"}],
+        },
+        {
+            **_SERVICE,
             "fieldSpecs": [
                 {
-                    "group": _GROUP,
-                    "kind": "InferenceService",
-                    "path": "spec/predictor/model/runtime",
+                    "group": "policy",
+                    "kind": "PodDisruptionBudget",
+                    "path": r"spec/selector/matchLabels/serving.kserve.io\/inferenceservice",
                 }
             ],
-        }
+        },
     ]
 }
-"""A teacher follows its runtime's name."""
+"""A teacher follows the names of its runtime and service account, a budget that of its teacher."""

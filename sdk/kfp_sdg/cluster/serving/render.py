@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kfp_sdg.cluster.manifests import yaml_text
 from kfp_sdg.cluster.manifests.kustomize import CONFIG_FILE, kustomization
 from kfp_sdg.cluster.serving.llm_service import PROMETHEUS, llm_inference_service
-from kfp_sdg.cluster.serving.references import RUNTIME_REFERENCES
+from kfp_sdg.cluster.serving.references import TEACHER_REFERENCES
 from kfp_sdg.cluster.serving.runtime import serving_runtime
 from kfp_sdg.cluster.serving.surroundings import (
     disruption_budget,
@@ -57,7 +57,7 @@ def teacher_files(manifests: Iterable[Manifest], header: str = "") -> dict[str, 
         for manifest in manifests
     }
     whole = kustomization(list(files), configurations=[CONFIG_FILE])
-    files[CONFIG_FILE] = yaml_text([RUNTIME_REFERENCES], header=header)
+    files[CONFIG_FILE] = yaml_text([TEACHER_REFERENCES], header=header)
     return {KUSTOMIZATION: yaml_text([whole], header=header), **files}
 
 

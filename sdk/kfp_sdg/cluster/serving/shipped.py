@@ -11,7 +11,7 @@ from kfp_sdg.cluster.serving.adapters import Adapter
 from kfp_sdg.cluster.serving.components import component_files
 from kfp_sdg.cluster.serving.llm_service import llm_inference_service
 from kfp_sdg.cluster.serving.plan import Wishes, plan_teacher
-from kfp_sdg.cluster.serving.references import RUNTIME_REFERENCES
+from kfp_sdg.cluster.serving.references import TEACHER_REFERENCES
 from kfp_sdg.cluster.serving.runtime import serving_runtime
 from kfp_sdg.cluster.serving.surroundings import network_policy
 from kfp_sdg.cluster.serving.teacher import Teacher, inference_service
@@ -47,7 +47,7 @@ def shipped_teacher_manifests() -> Mapping[PurePosixPath, str]:
     teachers = shipped_teachers()
     runtimes = [serving_runtime(gpu=True), serving_runtime(gpu=False)]
     files = _base("runtime", runtimes, configurations=[CONFIG_FILE])
-    files[_FOLDER / "runtime" / CONFIG_FILE] = yaml_text([RUNTIME_REFERENCES], header=_HEADER)
+    files[_FOLDER / "runtime" / CONFIG_FILE] = yaml_text([TEACHER_REFERENCES], header=_HEADER)
     for teacher in teachers:
         files |= _base(f"models/{teacher.name}", [inference_service(teacher)])
     mixtral = Wishes(teachers[0].model, adapters=LAB_ADAPTERS)
