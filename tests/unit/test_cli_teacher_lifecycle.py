@@ -43,6 +43,17 @@ def test_start_prints_the_url_alone_to_standard_output(cluster, capsys):
     assert USES_ANNOTATION not in cluster.annotations("demo-teacher")
 
 
+@pytest.mark.parametrize(
+    ("address", "ports"),
+    [("https://t.sdg.svc", "8080:443"), ("https://t.sdg.svc:8443", "8443:8443")],
+)
+def test_the_hint_goes_by_the_addresss_scheme_and_port(cluster, capsys, address, ports):
+    cluster.controller = Controller(address=address)
+    assert main(["teacher", "start", "demo-teacher"]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"service/t {ports}, and then https://localhost:{ports.split(':')[0]}/v1" in told
+
+
 def test_an_address_from_outside_needs_no_hint(cluster, capsys):
     cluster.controller = Controller(address="https://teacher.example.com")
     assert main(["teacher", "start", "demo-teacher"]) == 0

@@ -128,7 +128,8 @@ def _client(name: str, namespace: str) -> ServiceClient:
 def _say_how_to_reach(url: str, namespace: str) -> None:
     """Say how somebody outside of the cluster can ask a teacher whose address is of the inside."""
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 80
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
     if host.endswith((".svc", ".svc.cluster.local")):
         local = port if port > 1023 else 8080
         say(
