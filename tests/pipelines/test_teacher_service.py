@@ -146,6 +146,22 @@ def test_a_teacher_that_cannot_do_what_blocks_need_is_stopped_before_anything_is
     assert stops(cluster) == ["false", "true"]
 
 
+def test_a_teacher_that_never_comes_up_fails_the_run_and_gives_its_gpus_back(
+    stub: StubTeacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failure = {"reason": "ModelLoadFailed", "message": "CUDA out of memory"}
+    with FakeKubernetes(Controller(failure=failure)) as cluster:
+        cluster.add(inference_service(NAME))
+        monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig(tmp_path)))
+        compiled = compile_pipeline(SPEC, pods=PODS, teacher=SOURCE)
+        ended = Ended(compiled, tmp_path / "run", seed_samples=SEEDS, teacher_start_timeout=60)
+        assert not ended.succeeded
+        assert "CUDA out of memory" in ended.log
+        assert not ended.tasks & {"preflight", "gen-q"}
+        assert stops(cluster) == ["false", "true"]
+    assert stub.requests == []
+
+
 def test_rows_that_cannot_be_read_start_no_teacher(cluster: FakeKubernetes, tmp_path: Path) -> None:
     compiled = compile_pipeline(SPEC, pods=PODS, teacher=SOURCE)
     ended = Ended(compiled, tmp_path / "run", input_uri=str(tmp_path / "none.jsonl"))
