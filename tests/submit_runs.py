@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from fake_kfp import Moment
+from fake_kfp_calls import Moment
 from kfp_sdg.cluster.submit import Server, Watching
 from kfp_sdg.kube import Patience
 
@@ -47,6 +47,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = Watching(first_poll=0.005, slowest_poll=0.01, patience=2.0)
     monkeypatch.setattr("kfp_sdg.cluster.submit.following.Watching", lambda: quick)
     monkeypatch.setattr("kfp_sdg.cluster.submit.server.Patience", lambda patience: QUICK)
+    monkeypatch.setattr("kfp_sdg.cluster.submit.server._FIRST_CONTACT", QUICK.patience)
     for name in ("KFP_SDG_HOST", "KF_PIPELINES_ENDPOINT", "KFP_SDG_TOKEN", "KFP_SDG_COOKIES"):
         monkeypatch.delenv(name, raising=False)
 

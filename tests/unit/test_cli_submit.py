@@ -12,10 +12,13 @@ import pytest
 import yaml
 
 from certificates import private_authority
-from fake_kfp import FakeKfp, Fault, Moment
+from fake_kfp import FakeKfp
+from fake_kfp_calls import Fault, Moment
 from kfp_sdg.cli.__main__ import main
+from kfp_sdg.cluster.submit import Server, follow, get_run, kubeflow, package_of_run
+from kfp_sdg.cluster.submit.credentials import FileToken
 from signals import reset_signals
-from submit_runs import ALL, ROWS, SUCCESS, hurry, write_inputs
+from submit_runs import ALL, QUICK, ROWS, SUCCESS, hurry, write_inputs
 
 
 @pytest.fixture
@@ -161,29 +164,33 @@ def test_a_run_that_is_refused_for_a_while_is_started_in_the_end(kfp, inputs):
     assert len(kfp.runs) == 1
 
 
-def test_a_token_that_expires_is_read_anew(kfp, inputs, tmp_path):
+def test_a_token_that_expires_while_a_run_is_watched_is_read_anew(kfp, inputs, tmp_path, capsys):
     kfp.token = "first"
     token = tmp_path / "token"
     token.write_text("first\n")
     assert submit(kfp, inputs, "--token-file", str(token), "--no-wait") == 0
-    kfp.token = "second"
-    kfp.script = [*SUCCESS[:3]]
-    following = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "kfp_sdg.cli", "submit", "--follow", "run-1"),
-            *("--host", kfp.url, "--token-file", str(token)),
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for line in following.stderr:
-        if "no longer accepted" in line:
-            break
-    assert f"write a fresh one to {token}" in line
-    token.write_text("second")
-    kfp.script = SUCCESS
-    assert following.wait(30) == 0
-    following.stderr.close()
+    told = []
+
+    class Observer:
+        def run_changed(self, run):
+            if run.state == "RUNNING":
+                kfp.token = "second"
+
+        def task_changed(self, index, view, before):
+            """Take nothing of it."""
+
+        looked = run_changed
+
+    def renew(line):
+        told.append(line)
+        token.write_text("second")
+
+    server = Server(kubeflow(kfp.url, token=FileToken(token)), patience=QUICK, tell=renew)
+    package = package_of_run(server, get_run(server, "run-1"))
+    assert follow(server, "run-1", package.tasks, Observer()).state == "SUCCEEDED"
+    assert [
+        f"the token is no longer accepted: write a fresh one to {token}" in t for t in told
+    ] == [True]
 
 
 def test_a_token_of_the_environment_is_shown_and_never_printed(kfp, inputs, monkeypatch, capsys):
@@ -202,7 +209,22 @@ def test_a_wrong_token_is_told_at_once(kfp, inputs, monkeypatch, capsys):
     assert "does not accept the token: set KFP_SDG_TOKEN to a fresh one" in words(
         capsys.readouterr().err
     )
-    assert not kfp.runs
+    assert [str(call) for call in kfp.calls] == ["GET healthz", "GET healthz"]
+
+
+def test_in_a_pod_of_kubeflow_the_projected_token_is_found(kfp, inputs, tmp_path, monkeypatch):
+    kfp.token = "projected"
+    file = tmp_path / "projected-token"
+    file.write_text("projected")
+    monkeypatch.setenv("KF_PIPELINES_SA_TOKEN_PATH", str(file))
+    assert submit(kfp, inputs, "--no-wait") == 0
+
+
+def test_the_environment_may_name_the_server(kfp, inputs, monkeypatch, capsys):
+    pipeline, rows = inputs
+    monkeypatch.setenv("KF_PIPELINES_ENDPOINT", f"{kfp.url}/#/runs")
+    assert main(["submit", str(pipeline), "--input", str(rows), "--no-wait"]) == 0
+    assert f"dashboard  {kfp.url}/#/runs/details/run-1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ Every object has ``time`` (ISO 8601, UTC) and ``event``. What else it has depend
 ``message``, ``error``    ``message``: what is said before or after the run
 ========================  =====================================================================
 
-Names are added, never changed.
+Names are added, never changed. ``kfp_sdg.cli.run_views`` has those of a run on a cluster.
 """
 
 from __future__ import annotations

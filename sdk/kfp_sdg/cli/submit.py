@@ -148,6 +148,8 @@ def submit_command(
     from kfp_sdg.cli.submitting import Following, Submission, follow_run, given_parameters
     from kfp_sdg.cluster.submit import require_room
 
+    if dspa and _source(context, "host") == "ENVIRONMENT":
+        host = ""  # what was typed is meant
     server_options = ServerOptions(
         host=host,
         dspa=dspa,
@@ -247,13 +249,18 @@ def _package(context: typer.Context, order: CompileOrder) -> Package:
         show_warnings([*(w for spec in specs for w in spec.warnings), *compiled.warnings])
         return package_of(compiled)
     for option in sorted(_COMPILING):
-        source = context.get_parameter_source(option)
-        if source is not None and source.name == "COMMANDLINE":
+        if _source(context, option) == "COMMANDLINE":
             raise typer.BadParameter(
                 f"{order.pipeline} is compiled already; give the option to kfp-sdg compile",
                 param_hint=f"--{option.replace('_', '-')}",
             )
     return package
+
+
+def _source(context: typer.Context, parameter: str) -> str:
+    """Return where a parameter's value is from: "COMMANDLINE", "ENVIRONMENT", "DEFAULT"."""
+    source = context.get_parameter_source(parameter)
+    return source.name if source else ""
 
 
 def _recurrence(

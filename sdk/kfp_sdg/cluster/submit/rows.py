@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from kfp_sdg.cluster.submit.parameters import INPUT_URI, SEED_SAMPLES, Given
 from kfp_sdg.errors import Position, SpecError, StorageError
 from kfp_sdg.runtime.encoding import dump_json
+
+_LARGEST_FILE = 10 << 20
+"""Bytes of a file that is not even read: no more than 100,000 of its rows' JSON can be sent."""
 
 
 def rows_as_parameter(place: str) -> tuple[str, Given]:
@@ -22,6 +27,12 @@ def rows_as_parameter(place: str) -> tuple[str, Given]:
     if places.is_url(place):
         return INPUT_URI, Given(place, where, typed=True)
     try:
+        size = os.path.getsize(place) if os.path.isfile(place) else 0
+        if size > _LARGEST_FILE:
+            raise StorageError(
+                f"{place} has {size:,} bytes, too many for a parameter: put it into an object "
+                "store and give its address, --input s3://bucket/rows.jsonl"
+            )
         rows = read_rows(place).to_pylist()
         if not rows:
             raise StorageError(f"{place} holds no rows")

@@ -33,6 +33,9 @@ _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 _NOTHING_HAPPENED = frozenset({408, 429, 503})
 """Those of them that say that the request was not carried out."""
 
+_FIRST_CONTACT = 10.0
+"""Seconds to try to reach a server that never answered: its address may be wrong."""
+
 _WEB_PAGE = (
     "answers with a web page and not with the API. A login page asks for a session cookie "
     "(--cookies FILE); otherwise look at the URL's path, which for Kubeflow ends in /pipeline"
@@ -79,6 +82,7 @@ class Server:
         self._patience = patience or Patience(patience=60)
         self._tell = tell or (lambda line: None)
         self._api = _client(target)
+        self._let_in = False
 
     def tell_with(self, tell: Callable[[str], None]) -> None:
         """Name who takes a line when the server is away.
@@ -110,7 +114,7 @@ class Server:
             healthz = HealthzServiceApi(self._api)
             return healthz.healthz_service_get_healthz(_request_timeout=self.timeout)
 
-        answer = self.read(ask, "a look at its health")
+        answer = self.read(ask, "a look at its health", _FIRST_CONTACT)
         if not hasattr(answer, "multi_user"):
             raise ClusterError(f"{self.target.name} at {self.target.api} {_WEB_PAGE}")
         if answer.multi_user and not self.target.namespace:
@@ -202,10 +206,14 @@ class Server:
         for pause in self._patience.retries():
             late = time.monotonic() + pause > last
             try:
-                return _answer(ask)
+                answer = _answer(ask)
+                self._let_in = True
+                return answer
             except ApiException as error:
                 status = error.status or 0
-                again = status == 401 and self.target.token is not None and (lost or not renewed)
+                # A token that was good once has expired, and somebody may renew it in a while.
+                patient = not renewed or (lost and self._let_in)
+                again = status == 401 and self.target.token is not None and patient
                 if late or not (again or status in transient):
                     raise self._refused(error, what) from error
                 why = _said(error)
