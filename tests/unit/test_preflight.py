@@ -172,6 +172,13 @@ def test_a_page_for_people_in_the_place_of_an_api_is_told_with_its_title(stub):
     assert "Sign in" in text
 
 
+def test_a_servers_words_do_not_reach_the_terminal_as_commands(stub):
+    stub.models_body = "\x1b]0;owned\x07 café\x1b[2J"
+    ((_, text),) = found(inspected(stub.url), "server")
+    assert "]0;owned café[2J" in text
+    assert text.isprintable()
+
+
 def test_a_name_without_a_host_and_an_untrusted_certificate_are_told(tmp_path):
     ((state, text),) = found(inspected("http://no-such-host.invalid"), "server")
     assert state == "failed"

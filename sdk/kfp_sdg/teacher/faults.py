@@ -199,5 +199,6 @@ def _plain_text(body: bytes) -> str:
 
 
 def _shortened(text: str) -> str:
-    text = " ".join(whole(text).split())
+    # What is not printable would be obeyed by the reader's terminal.
+    text = "".join(filter(str.isprintable, " ".join(whole(text).split())))
     return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
