@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import secrets
 import socket
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from container_runs import containers
 from kfp_runs import ROWS, Notes, write_rows
 from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
 from kfp_sdg.spec.model import BlockSpec, PipelineSpec
@@ -17,9 +18,16 @@ from stub_teacher import StubTeacher
 
 if TYPE_CHECKING:
     from kfp_sdg.compiler.containers import ContainerTool
+    from kfp_sdg.teacher import Usage
 
 OUTSIDE = "192.0.2.1:443"
 """An address that nobody has (RFC 5737); with a network the attempt would time out."""
+
+FIND_KEY = """
+import os
+from kfp_sdg.teacher.credentials import find_api_key
+print(find_api_key(os.environ).value)
+"""
 
 
 @pytest.fixture
@@ -117,30 +125,38 @@ def test_a_teacher_at_an_address_of_this_machine_is_reached_at_it_and_no_other_p
     assert int(seen["CapEff"], 16) == int(seen["CapBnd"], 16) == 0
 
 
-def test_the_api_key_is_on_no_command_line(
+def test_the_api_key_is_a_file_that_neither_a_command_line_nor_the_tool_shows(
     folder: Path,
     tool: ContainerTool,
     probes: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("KFP_SDG_API_KEY", "sesame-4711")
+    key = secrets.token_hex()
+    monkeypatch.setenv("KFP_SDG_API_KEY", key)
     shown: list[str] = []
+    found: list[str] = []
 
     class Looking(Notes):
-        def block_started(self, *about: Any) -> None:
-            super().block_started(*about)
-            for _ in range(40):
+        def block_progress(
+            self, index: int, *, arrived: int, done: int, rejected: int, usage: Usage
+        ) -> None:
+            if done:
+                names = containers(tool)
+                shown.extend(tool.ask("inspect", name) for name in names)
                 shown.extend(command_lines())
-                time.sleep(0.05)
+                (task,) = (name for name in names if not name.endswith("-gateway"))
+                found.append(tool.ask("exec", task, "python3", "-c", FIND_KEY).strip())
+                raise KeyboardInterrupt
 
     rows = write_rows(folder / "rows.jsonl", ROWS[:1])
-    spec = PipelineSpec((BlockSpec("probe", "ProbeBlock", {"addresses": []}),))
+    spec = PipelineSpec((BlockSpec("sleeps", "TroubleBlock", {"kind": "sleep"}),))
     with StubTeacher() as stub:
         options = LocalRunOptions(teacher_url=stub.url, plugins=probes, containers=tool)
-        result = run_with_kfp(spec, rows, folder / "out", options, Looking())
-    assert "KFP_SDG_API_KEY" in json.loads(result.rows["seen"][0].as_py())["environment"]
-    assert any("--env=KFP_SDG_API_KEY" in line for line in shown)
-    assert not any("sesame-4711" in line for line in shown)
+        with pytest.raises(KeyboardInterrupt):
+            run_with_kfp(spec, rows, folder / "out", options, Looking())
+    assert found == [key]
+    assert sum("--entrypoint=" in text for text in shown) >= 1
+    assert not any(key in text for text in shown)
 
 
 def command_lines() -> list[str]:

@@ -74,14 +74,15 @@ def test_an_ordinary_users_tasks_are_that_user() -> None:
     assert "--userns=keep-id" not in command()
 
 
-def test_the_key_goes_by_its_name_and_only_to_tasks_that_ask() -> None:
-    asking = command(needs=TaskNeeds(asks=True), KFP_SDG_API_KEY="sesame")
-    assert "--env=KFP_SDG_API_KEY" in asking
+def test_the_key_is_mounted_as_a_secret_is_and_only_for_tasks_that_ask() -> None:
+    run = replace(RUN, key="/scratch/key")
+    mounted = "--mount=type=bind,source=/scratch/key,target=/var/run/secrets/kfp-sdg/teacher"
+    asking = command(run, TaskNeeds(asks=True), KFP_SDG_API_KEY="sesame")
+    assert f"{mounted},readonly" in asking
     assert "--network=container:kfp-sdg-1-gateway" in asking
-    other = command(KFP_SDG_API_KEY="sesame")
-    assert "--env=KFP_SDG_API_KEY" not in other
-    assert "sesame" not in " ".join(asking + other)
-    assert "--env=KFP_SDG_API_KEY" not in command(needs=TaskNeeds(asks=True))
+    other = command(run, KFP_SDG_API_KEY="sesame")
+    assert not any("/scratch/key" in option for option in other)
+    assert "KFP_SDG_API_KEY" not in " ".join(asking + other)
 
 
 def test_only_what_a_task_needs_is_mounted_and_rows_cannot_be_changed() -> None:
@@ -213,7 +214,7 @@ def test_dockers_own_client_understands_every_option(foreign: bool, tmp_path: Pa
     needs = TaskNeeds(asks=True, rows="/data/a,b.jsonl", checkpoint="/data/kept")
     address = "10.0.0.5" if foreign else "teacher.example"
     lines = [
-        command(run, needs, KFP_SDG_API_KEY="sesame"),
+        command(replace(run, key="/scratch/key"), needs),
         gateway_command(run, "img:v1", routes_to([f"http://{address}/v1"]), "{}"),
         [tool.path, *signal_arguments("kfp-sdg-1-1", 15)],
         [tool.path, *tool.removal(["kfp-sdg-1-1"])],

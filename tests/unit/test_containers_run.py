@@ -21,6 +21,7 @@ from kfp_sdg.compiler.containers.plugins import plugin_mounts
 from kfp_sdg.compiler.containers.setup import ContainerRun, prepare_run
 from kfp_sdg.errors import BlockError, ClusterError, SpecError, StorageError
 from kfp_sdg.spec.model import PipelineSpec
+from kfp_sdg.teacher.credentials import find_api_key
 
 PODMAN = """#!/bin/sh
 case "$1" in
@@ -81,6 +82,9 @@ def test_the_environments_tool_counts_and_a_docker_that_is_podman_is_podman(
     assert find_tool(real) == ContainerTool(real, "docker")
     with pytest.raises(SpecError, match="there is no program 'nowhere'"):
         find_tool("nowhere")
+    stranger = script(tmp_path, "#!/bin/sh\necho tar 1.34\n", "stranger")
+    with pytest.raises(SpecError, match=r"stranger is neither podman nor docker.*'tar 1\.34'"):
+        find_tool(stranger)
 
 
 def test_a_tool_that_does_not_work_is_quoted(tmp_path: Path) -> None:
@@ -176,6 +180,26 @@ def test_a_checkpoint_of_another_runner_is_opened_to_tasks(tmp_path: Path) -> No
     assert kept.stat().st_mode & 0o7777 == 0o2775
     assert (kept / "segment").stat().st_mode & 0o777 == 0o664
     assert (kept / "segment").stat().st_gid == 0
+
+
+def test_the_key_is_for_tasks_and_for_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KFP_SDG_API_KEY", "sesame")
+    ready = prepared(tmp_path)
+    (file,) = Path(ready.key).iterdir()
+    assert file.read_text() == "sesame"
+    assert find_api_key({"KFP_SDG_API_KEY_FILE": ready.key}).value == "sesame"
+    assert (file.parent.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o750, 0o640)
+    assert file.stat().st_gid == 0
+    assert "sesame" not in repr(ready)
+
+
+def test_no_key_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KFP_SDG_API_KEY", "KFP_SDG_API_KEY_FILE", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    assert prepared(tmp_path).key == ""
+    assert not (tmp_path / "scratch" / "key").exists()
 
 
 def test_what_tasks_may_not_read_is_said_with_a_way_out(tmp_path: Path) -> None:

@@ -153,14 +153,15 @@ class LocalRunner:
     def _environment(self) -> dict[str, str]:
         """Return this process's environment with what the tasks need.
 
-        The API key is given as a value: tasks look for its file where a cluster mounts it. They
-        find what this process can import (plugins), print at once, and leave their temporary
-        files (KFP never removes its own) in the scratch folder.
+        Tasks look for the API key's file where a cluster mounts it. Containers have it there;
+        processes are given the key as a value. They find what this process can import (plugins),
+        print at once, and leave their temporary files (KFP never removes its own) in the scratch
+        folder.
         """
         key = find_api_key(os.environ)
         return {
             **os.environ,
-            **({KEY_VARIABLE: key.value} if key.given else {}),
+            **({KEY_VARIABLE: key.value} if key.given and not self._containers else {}),
             "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path),
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(self._scratch / "tmp"),

@@ -6,9 +6,13 @@ import os
 import shlex
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kfp_sdg.errors import Position, Problem, SpecError, StorageError
 from kfp_sdg.storage import places
+
+if TYPE_CHECKING:
+    from kfp_sdg.teacher.credentials import Key
 
 _CACHE = "__pycache__"
 
@@ -44,6 +48,29 @@ def open_checkpoint(place: str, *, to_group: bool) -> None:
         raise StorageError(
             f"{place}: tasks in containers cannot be let in: {error.strerror or error}"
         ) from error
+
+
+def hand_over_key(key: Key, folder: str, *, to_group: bool) -> str:
+    """Put the teacher's key where tasks that ask have it mounted, and nobody else can read it.
+
+    Args:
+        key: The key.
+        folder: The folder for it, which is made.
+        to_group: Whether tasks are another user, who has the group of root alone.
+
+    Returns:
+        The folder; "" where there is no key.
+    """
+    if not key.given:
+        return ""
+    os.mkdir(folder, 0o700)
+    file = os.path.join(folder, "api_key")
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(key.value)
+    if to_group:
+        _share(folder, 0o050)
+        _share(file, 0o040)
+    return folder
 
 
 def require_readable(place: str, what: str) -> None:

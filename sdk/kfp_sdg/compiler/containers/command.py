@@ -12,16 +12,16 @@ import io
 import os
 from typing import TYPE_CHECKING
 
+from kfp_sdg.compiler.chain import SECRET_FOLDER
 from kfp_sdg.compiler.containers.setup import ARBITRARY_USER
 from kfp_sdg.compiler.containers.tool import gateway_name
-from kfp_sdg.teacher.credentials import KEY_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from kfp_sdg.compiler.containers.needs import TaskNeeds
     from kfp_sdg.compiler.containers.routes import Route
-    from kfp_sdg.compiler.containers.setup import ContainerRun
+from kfp_sdg.compiler.containers.setup import ContainerRun
 
 DOORS = "/run/kfp-sdg/doors"
 """Where the gateway finds its sockets."""
@@ -50,7 +50,8 @@ def task_command(
 ) -> list[str]:
     """Return the command line that runs a task in a container, and ends when the task has.
 
-    Secrets are on it by the names of their variables only.
+    The teacher's key is not on it, nor is it a variable, which the tool would keep and show whoever
+    inspects the container. What storages at URLs are reached with is on it by its names only.
 
     Args:
         run: The run.
@@ -83,8 +84,8 @@ def task_command(
         options.append(_mount(needs.checkpoint, writable=True))
     if needs.asks:
         options.append(_mount(os.path.join(run.doors, HOSTS), "/etc/hosts"))
-        if environ.get(KEY_VARIABLE):
-            options.append(f"--env={KEY_VARIABLE}")
+        if run.key:  # where a pod finds its Secret, and the compiled pipeline says that it is
+            options.append(_mount(run.key, SECRET_FOLDER))
     if needs.asks or needs.fetches:
         options += _certificates(run.certificates)
     if needs.fetches:

@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from kfp_sdg.compiler.containers.access import open_checkpoint, require_readable
+from kfp_sdg.compiler.containers.access import hand_over_key, open_checkpoint, require_readable
 from kfp_sdg.compiler.containers.plugins import PluginMount, plugin_mounts
 from kfp_sdg.compiler.containers.tool import ContainerTool
 from kfp_sdg.errors import Position, Problem, SpecError
+from kfp_sdg.teacher.credentials import find_api_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -40,6 +41,7 @@ class ContainerRun:
         teachers: The base URLs of all teachers.
         plugins: What plugins are imported from.
         certificates: The variables that name certificate authorities, and their values.
+        key: The folder that has the teacher's key, as a Secret is mounted; "" where there is none.
         options: Further options for each task.
     """
 
@@ -50,6 +52,7 @@ class ContainerRun:
     teachers: tuple[str, ...] = ()
     plugins: tuple[PluginMount, ...] = ()
     certificates: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
     options: tuple[str, ...] = ()
 
     @property
@@ -72,6 +75,7 @@ class ContainerRun:
             teachers=tuple(run["teachers"]),
             plugins=tuple(PluginMount(**mount) for mount in run["plugins"]),
             certificates=run["certificates"],
+            key=run["key"],
             options=tuple(run["options"]),
         )
 
@@ -119,8 +123,9 @@ def prepare_run(
             require_readable(mount.module, "a plugin")
         for name, place in certificates.items():
             require_readable(place, name)
+    to_group = user == ARBITRARY_USER
     if checkpoint is not None:
-        open_checkpoint(checkpoint, to_group=user == ARBITRARY_USER)
+        open_checkpoint(checkpoint, to_group=to_group)
     for name in ("artifacts", _DOORS):
         (scratch / name).mkdir()
         (scratch / name).chmod(0o2775)
@@ -132,6 +137,7 @@ def prepare_run(
         teachers=tuple(dict.fromkeys(teachers)),
         plugins=mounts,
         certificates=certificates,
+        key=hand_over_key(find_api_key(os.environ), str(scratch / "key"), to_group=to_group),
         options=options,
     )
 

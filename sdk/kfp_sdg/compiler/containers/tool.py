@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 TOOL_VARIABLE = "KFP_SDG_CONTAINER_TOOL"
 """The environment variable that names the program."""
 
-_KNOWN = ("podman", "docker")
+_KNOWN: tuple[Literal["podman"], Literal["docker"]] = ("podman", "docker")
+"""In this order, since a ``docker`` may be podman, and says so."""
+
 _SECONDS_TO_ANSWER = 120.0
 """For everything but a task: a machine under load takes its time."""
 
@@ -120,28 +122,34 @@ def find_tool(wanted: str | None = None) -> ContainerTool:
             docker.
 
     Raises:
-        SpecError: There is none.
+        SpecError: There is none, or it is another program.
         ClusterError: It does not say what it is.
     """
     named = wanted or os.environ.get(TOOL_VARIABLE, "").strip()
     candidates = (named,) if named else _KNOWN
     path = next(filter(None, map(shutil.which, candidates)), None)
     if path is None:
-        message = (
+        raise _no_tool(
             f"there is no program {named!r}" if named else "neither podman nor docker is on PATH"
         )
-        raise SpecError(
-            Problem(
-                message,
-                Position("container tool"),
-                expected="a program that runs containers",
-                suggestion=f"install podman, or name it with --container-tool or {TOOL_VARIABLE}",
-                code="container-tool",
-            )
-        )
     path = os.path.abspath(path)
-    version = ContainerTool(path, "docker").ask("--version")
-    return ContainerTool(path, "podman" if "podman" in version.lower() else "docker")
+    version = ContainerTool(path, "docker").ask("--version").lower()
+    for kind in _KNOWN:
+        if kind in version:
+            return ContainerTool(path, kind)
+    raise _no_tool(f"{path} is neither podman nor docker; its version is {in_one_line(version)!r}")
+
+
+def _no_tool(message: str) -> SpecError:
+    return SpecError(
+        Problem(
+            message,
+            Position("container tool"),
+            expected="podman or docker",
+            suggestion=f"install podman, or name it with --container-tool or {TOOL_VARIABLE}",
+            code="container-tool",
+        )
+    )
 
 
 def gateway_name(run: str) -> str:
