@@ -377,6 +377,19 @@ def test_argo_cd_makes_what_others_need_before_them_and_deletes_no_project_or_se
     assert min(waves["Namespace"]) == min(wave for each in waves.values() for wave in each)
 
 
+@pytest.mark.parametrize("name", ["kubeflow", "openshift-ai/project"])
+def test_what_argo_cd_does_not_prune_leaves_no_application_out_of_sync(
+    kubectl: Path, name: str
+) -> None:
+    kept = 0
+    for o in render_of(OVERLAYS / name):
+        notes = o["metadata"].get("annotations", {})
+        if "Prune=false" in notes.get(f"{ARGO}/sync-options", ""):
+            assert notes[f"{ARGO}/compare-options"] == "IgnoreExtraneous"
+            kept += 1
+    assert kept >= 24
+
+
 def test_teachers_of_openshift_ai_say_their_mode_in_the_word_that_every_version_knows(
     kubectl: Path,
 ) -> None:
@@ -386,3 +399,17 @@ def test_teachers_of_openshift_ai_say_their_mode_in_the_word_that_every_version_
     application = named(render_of(MANIFESTS / "argocd"), "Application")["kfp-sdg"]
     ignored = [p for d in application["spec"]["ignoreDifferences"] for p in d["jsonPointers"]]
     assert f"/metadata/annotations/{mode.replace('/', '~1')}" in ignored
+
+
+def test_argo_cd_is_told_the_same_of_stopped_teachers_everywhere() -> None:
+    """Its own check calls them suspended, and a sync with waves would wait for them for ever."""
+    health = MANIFESTS / "argocd" / "health"
+    plain = yaml.safe_load((health / "argocd-cm.yaml").read_text(encoding="utf-8"))
+    openshift = yaml.safe_load((health / "openshift-gitops.yaml").read_text(encoding="utf-8"))
+    [(key, script)] = plain["data"].items()
+    assert key == "resource.customizations.health.serving.kserve.io_InferenceService"
+    assert openshift["spec"]["resourceHealthChecks"] == [
+        {"group": "serving.kserve.io", "kind": "InferenceService", "check": script}
+    ]
+    stopped = script.index('condition.type == "Stopped" and condition.status == "True"')
+    assert script.index('return {status = "Healthy"') > stopped

@@ -22,6 +22,8 @@ into one."""
 
 _WAVE = "argocd.argoproj.io/sync-wave"
 _OPTIONS = "argocd.argoproj.io/sync-options"
+_KEPT = {"argocd.argoproj.io/compare-options": "IgnoreExtraneous"}
+"""Else an application is out of sync for ever once Git has no more what is not pruned."""
 
 
 def pipeline_resources(
@@ -45,11 +47,11 @@ def pipeline_resources(
     pipeline, version = yaml.load_all(text, Loader=yaml.CSafeLoader)
     pipeline["metadata"] |= {
         "labels": dict(PART_OF),
-        "annotations": {_WAVE: "-1", _OPTIONS: "Prune=false"},
+        "annotations": {_WAVE: "-1", _OPTIONS: "Prune=false", **_KEPT},
     }
     version["metadata"] |= {
         "labels": dict(PART_OF),
-        "annotations": {_WAVE: "0", _OPTIONS: "Prune=false,ServerSideApply=true"},
+        "annotations": {_WAVE: "0", _OPTIONS: "Prune=false,ServerSideApply=true", **_KEPT},
     }
     if code_source_url is not None:
         version["spec"]["codeSourceURL"] = code_source_url
