@@ -292,7 +292,10 @@ def require_safe(key: Key, url: str) -> None:
 def _withheld(url: str) -> str:
     """Return why the pod's own token was not sent to a URL."""
     if not url.startswith("https://"):
-        return "the pod's own token is not sent over http"
+        return (
+            "the pod's own token is not sent over http; a pipeline compiled with --teacher-key "
+            "secret shows the server's own key"
+        )
     return (
         "the pod's own token is sent to servers inside the cluster only (NAME.NAMESPACE.svc); for "
         f"{urlsplit(url).hostname} compile the pipeline with --teacher-key-host, or name it in "
