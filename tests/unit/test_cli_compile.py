@@ -221,6 +221,7 @@ def test_the_teacher_is_that_of_the_options(
         (["--pod-parameter", "gpu"], "'gpu' is not one of 'cpu-limit'"),
         (["--pod-parameter=cpu-limit", "--cpu-limit=none"], "cannot ask for the cpu-limit"),
         (["--retries=-1"], "-1 is not in the range"),
+        (["--config-root=nowhere"], "'nowhere' does not exist"),
     ],
 )
 def test_what_a_cluster_would_refuse_is_a_mistake_here(

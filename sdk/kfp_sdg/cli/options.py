@@ -40,6 +40,8 @@ ConfigRootOption = Annotated[
     typer.Option(
         "--config-root",
         metavar="DIR",
+        exists=True,
+        file_okay=False,
         help="A further folder for the files that the pipeline names. May be repeated.",
         show_default=False,
     ),
