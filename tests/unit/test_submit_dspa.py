@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from certificates import self_signed
 from fake_kfp import FakeKfp
 from fake_kubernetes import DSPA_GROUP, FakeKubernetes
 from kfp_sdg.cli.__main__ import main
@@ -161,6 +162,41 @@ def test_a_login_that_nobody_renews_is_waited_for_and_then_told(cluster, kfp, tm
     with pytest.raises(ClusterError, match=r"does not accept the token: log in again"):
         server.greet()
     assert "the token is no longer accepted: log in again (`oc login`)" in told[0]
+
+
+def test_a_pod_shows_the_token_of_its_service_account(kfp, tmp_path, monkeypatch):
+    certificate, context = self_signed(tmp_path)
+    with FakeKubernetes(tls=context) as cluster:
+        cluster.add_pipeline_server(pipeline_server(kfp.url))
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+        monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(cluster.port))
+        account = cluster.service_account(tmp_path, certificate)
+        target = pipeline_server_of(Requests(QUICK, service_account=account), "", "")
+        assert target.namespace == "sdg"
+        server = server_at(target)
+        (account / "token").write_text("second-token")  # the kubelet writes a new one
+        kfp.token = "second-token"
+        server.greet()
+    assert kfp.calls[-1].headers["authorization"] == "Bearer second-token"
+
+
+def test_a_teacher_of_the_project_is_started_for_the_run(cluster, kfp, tmp_path):
+    cluster.add_pipeline_server(pipeline_server(kfp.url))
+    _, rows = write_inputs(tmp_path)
+    arguments = ["--input", str(rows), "-n", "sdg", "--no-wait"]
+    more = ["--teacher", "inferenceservice:mixtral", "--memory-limit", "asking=2Gi"]
+    assert main(["submit", "instructlab/simple/freeform_skills", *arguments, *more]) == 0
+    (version,) = kfp.versions.values()
+    spec = version["pipeline_spec"]["pipeline_spec"]
+    assert "start-teacher" in spec["components"]["comp-generate"]["dag"]["tasks"]
+    assert spec["root"]["inputDefinitions"]["parameters"]["inference_service"]["defaultValue"] == (
+        "mixtral"
+    )
+    limits = {
+        executor["container"].get("resources", {}).get("memoryLimit")
+        for executor in spec["deploymentSpec"]["executors"].values()
+    }
+    assert 2.147483648 in limits or "2Gi" in str(spec["deploymentSpec"])
 
 
 def test_a_kubeconfig_with_certificates_alone_has_no_token(cluster, kfp, tmp_path, capsys):

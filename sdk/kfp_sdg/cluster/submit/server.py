@@ -115,7 +115,7 @@ class Server:
             return healthz.healthz_service_get_healthz(_request_timeout=self.timeout)
 
         answer = self.read(ask, "a look at its health", _FIRST_CONTACT)
-        if not hasattr(answer, "multi_user"):
+        if not isinstance(answer.multi_user, bool):
             raise ClusterError(f"{self.target.name} at {self.target.api} {_WEB_PAGE}")
         if answer.multi_user and not self.target.namespace:
             error = ClusterError(
@@ -207,6 +207,7 @@ class Server:
             late = time.monotonic() + pause > last
             try:
                 answer = _answer(ask)
+                self._require_no_web_page()
                 self._let_in = True
                 return answer
             except ApiException as error:
@@ -235,6 +236,12 @@ class Server:
             self._tell(f"{self.target.name} does not answer as it should, trying again: {why}")
             time.sleep(pause)
         raise AssertionError("retries never end")
+
+    def _require_no_web_page(self) -> None:
+        """Raise an error if the last answer was a web page; the SDK makes empty objects of one."""
+        kind = str(self._api.last_response.getheader("Content-Type") or "")
+        if kind.startswith("text/html"):
+            raise ClusterError(f"{self.target.name} at {self.target.api} {_WEB_PAGE}")
 
     def _renew(self) -> None:
         """Look for a newer token; whoever cannot find one goes on with what there is."""

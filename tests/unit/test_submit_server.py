@@ -1,0 +1,77 @@
+"""The way to a server of pipelines: its URL, the proxy, and what answers that is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from connect_proxy import ConnectProxy
+from fake_kfp import FakeKfp
+from fake_kfp_calls import Fault
+from kfp_sdg.cluster.submit import Server, get_run, kubeflow
+from kfp_sdg.cluster.submit.target import IN_CLUSTER, base_of
+from kfp_sdg.errors import ClusterError
+from submit_runs import QUICK, server_at
+
+
+@pytest.fixture
+def kfp():
+    with FakeKfp() as kfp:
+        yield kfp
+
+
+@pytest.mark.parametrize(
+    ("typed", "base"),
+    [
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("localhost:8080/", "http://localhost:8080"),
+        ("kubeflow.example.com/pipeline/", "https://kubeflow.example.com/pipeline"),
+        ("https://k.example.com/pipeline/#/runs/details/4f", "https://k.example.com/pipeline"),
+        ("https://ds.example.com/apis/v2beta1/runs", "https://ds.example.com"),
+        (IN_CLUSTER, IN_CLUSTER),
+    ],
+)
+def test_a_url_may_be_copied_from_a_browser(typed, base):
+    assert base_of(typed) == base
+
+
+@pytest.mark.parametrize("typed", ["ftp://x", "https://", "https://me:secret@kubeflow/"])
+def test_what_is_no_url_is_the_users_mistake(typed):
+    with pytest.raises(ClusterError) as raised:
+        base_of(typed)
+    assert raised.value.exit_code == 2
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("login", [None, "jo:p@ss/word"])
+def test_the_environments_proxy_is_the_way(kfp, monkeypatch, login):
+    port = int(kfp.url.rsplit(":", 1)[1])
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with ConnectProxy(port, login=login) as proxy:
+        quoted = proxy.url if login is None else f"http://jo:p%40ss%2Fword@{proxy.address}"
+        monkeypatch.setenv("HTTP_PROXY", quoted)
+        monkeypatch.setenv("http_proxy", quoted)
+        server_at(kubeflow(f"http://kubeflow.example:{port}"))
+        assert proxy.targets == [f"kubeflow.example:{port}"]
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_refusal_is_told_with_the_servers_words(kfp, status):
+    kfp.fail(Fault("GET healthz", status, '{"message": "not on Sundays"}'))
+    with pytest.raises(ClusterError, match="not on Sundays"):
+        Server(kubeflow(kfp.url), patience=QUICK).greet()
+    assert len(kfp.calls) == 1
+
+
+@pytest.mark.parametrize("body", ['"hello"', "{}", "<!doctype html>"])
+def test_something_else_that_answers_is_no_server(kfp, body):
+    kfp.fail(Fault("GET healthz", 200, body))
+    with pytest.raises(ClusterError, match="answers with a web page and not with the API"):
+        Server(kubeflow(kfp.url), patience=QUICK).greet()
+
+
+def test_a_login_page_in_the_place_of_a_run_does_not_pass_for_one(kfp):
+    server = server_at(kubeflow(kfp.url))
+    kfp.extra["/apis/v2beta1/runs/"] = lambda call: (200, "<html>Log in</html>", "text/html")
+    with pytest.raises(ClusterError, match="answers with a web page"):
+        get_run(server, "run-1")
