@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kfp.dsl import PipelineTask
+    from kfp.dsl.graph_component import GraphComponent
 
     from kfp_sdg.compiler.library import ComponentLibrary
     from kfp_sdg.errors import Position
@@ -166,13 +167,14 @@ def mount_secret(task: PipelineTask, secret: Any, folder: str) -> None:
     kubernetes.use_secret_as_volume(task, secret, mount_path=folder, optional=True)
 
 
-def too_many_tasks(count: int, where: Position) -> tuple[Problem, ...]:
+def too_many_tasks(graph: GraphComponent, where: Position) -> tuple[Problem, ...]:
     """Return a warning if a pipeline has more tasks than workflow engines handle well.
 
     Args:
-        count: How many it has.
-        where: Where it says so.
+        graph: The whole pipeline.
+        where: Where its blocks are.
     """
+    count = len(graph.pipeline_spec.deployment_spec["executors"])
     if count <= _MANY_TASKS:
         return ()
     return (

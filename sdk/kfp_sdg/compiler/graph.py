@@ -91,7 +91,7 @@ def compile_pipeline(
         load_task=load_task,
         parameters=parameters,
         graph=graph,
-        warnings=too_many_tasks(len(spec.blocks), spec.source.at("blocks")),
+        warnings=too_many_tasks(graph, spec.source.at("blocks")),
     )
 
 

@@ -149,10 +149,7 @@ def compile_workflow(
         pipelines={branch.name: branch.tasks for branch in branches.values()},
         parameters=parameters,
         graph=graph,
-        warnings=too_many_tasks(
-            sum(len(branch.tasks) for branch in branches.values()) + 3,
-            Position(str(pipelines.folder)),
-        ),
+        warnings=too_many_tasks(graph, Position(str(pipelines.folder))),
     )
 
 
