@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
+from cluster.checks import read_manifests
+from kubectl import rendered_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +26,18 @@ def overlay(folder: Path, resources: Iterable[Path], **fields: Any) -> Path:
     text = yaml.safe_dump({"resources": paths, **fields})
     (folder / "kustomization.yaml").write_text(text, encoding="utf-8")
     return folder
+
+
+@cache
+def text_of(folder: Path) -> str:
+    """Return what kubectl makes of a folder of the manifests, rendered once for all tests."""
+    return rendered_text(folder)
+
+
+@cache
+def render_of(folder: Path) -> list[dict[str, Any]]:
+    """Return the objects of a folder of the manifests; shared, so leave them as they are."""
+    return read_manifests(text_of(folder))
 
 
 def relative_to(folder: Path, path: Path) -> str:
