@@ -185,8 +185,6 @@ class FakeKfp:
     def _check_namespace(self, namespace: str | None) -> None:
         if self.multi_user and not namespace:
             raise Refusal(400, "Invalid input error: A namespace is required in multi-user mode")
-        if namespace and not self.multi_user:
-            raise Refusal(400, "Invalid input error: In single-user mode, no namespace is allowed")
 
     def _pipeline_by_name(self, name: str, call: Call) -> dict[str, Any]:
         space = call.query.get("namespace", "")

@@ -192,11 +192,17 @@ def test_a_teacher_of_the_project_is_started_for_the_run(cluster, kfp, tmp_path)
     assert spec["root"]["inputDefinitions"]["parameters"]["inference_service"]["defaultValue"] == (
         "mixtral"
     )
-    limits = {
-        executor["container"].get("resources", {}).get("memoryLimit")
-        for executor in spec["deploymentSpec"]["executors"].values()
-    }
-    assert 2.147483648 in limits or "2Gi" in str(spec["deploymentSpec"])
+    assert "2Gi" in str(spec["deploymentSpec"])
+
+
+def test_what_cannot_be_fetched_is_told_before_the_run(cluster, kfp, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("kfp_sdg.cluster.submit.fetching.find_spec", lambda name: None)
+    cluster.add_pipeline_server(pipeline_server(kfp.url))
+    assert submit(tmp_path, "-n", "sdg", "-o", str(tmp_path / "out")) == 2
+    assert "--output reads its object store, which takes `pip install s3fs`" in words(
+        capsys.readouterr().err
+    )
+    assert kfp.calls == []
 
 
 def test_a_kubeconfig_with_certificates_alone_has_no_token(cluster, kfp, tmp_path, capsys):

@@ -204,7 +204,7 @@ def submit_command(
     parameters = _checked(package, given_parameters(params, param or (), rows))
     if output:
         require_room(package, output)
-    server = _server(server_options)
+    server = _server(server_options, output)
     submission = Submission(
         package=package,
         parameters=parameters,
@@ -300,12 +300,15 @@ def _checked(package: Package, given: Mapping[str, Given]) -> dict[str, Any]:
     return parameters
 
 
-def _server(options: ServerOptions) -> Server:
-    """Return the server, once it has answered."""
+def _server(options: ServerOptions, output: Path | None) -> Server:
+    """Return the server, once it has answered, and there may be a way to fetch from it."""
     from kfp_sdg.cli.console import say
-    from kfp_sdg.cluster.submit import Server
+    from kfp_sdg.cluster.submit import Server, require_way
 
-    server = Server(options.target(), tell=say)
+    target = options.target()
+    if output:
+        require_way(target)
+    server = Server(target, tell=say)
     server.greet()
     return server
 
@@ -315,7 +318,7 @@ def _follow(options: ServerOptions, run_id: str, following: Following) -> None:
     from kfp_sdg.cli.submitting import follow_run
     from kfp_sdg.cluster.submit import get_run, package_of_run, require_room
 
-    server = _server(options)
+    server = _server(options, following.output)
     package = package_of_run(server, get_run(server, run_id))
     if following.output:
         require_room(package, following.output)

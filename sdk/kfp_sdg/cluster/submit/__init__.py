@@ -6,7 +6,7 @@ outside of the cluster or a pod inside of it. It never compiles and never runs a
 
 from kfp_sdg.cluster.submit.cron import Schedule, schedule
 from kfp_sdg.cluster.submit.dspa import pipeline_server
-from kfp_sdg.cluster.submit.fetching import Fetched, fetch, require_room
+from kfp_sdg.cluster.submit.fetching import Fetched, fetch, require_room, require_way
 from kfp_sdg.cluster.submit.following import RunObserver, Watching, failures, follow, last_words
 from kfp_sdg.cluster.submit.package import Package, package_of, read_package
 from kfp_sdg.cluster.submit.parameters import Given, check_parameters, read_parameter_file
@@ -56,6 +56,7 @@ __all__ = [
     "read_package",
     "read_parameter_file",
     "require_room",
+    "require_way",
     "schedule",
     "start_recurring",
     "start_run",

@@ -13,6 +13,7 @@ import shutil
 import tarfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from kfp_sdg.cluster.submit.package import Package
     from kfp_sdg.cluster.submit.plan import TaskPath
     from kfp_sdg.cluster.submit.server import Server
+    from kfp_sdg.cluster.submit.target import Target
     from kfp_sdg.storage import HistoryEntry
 
 _REJECTED_OUTPUT = "rejected_rows"
@@ -90,6 +92,23 @@ def fetch(server: Server, run_id: str, package: Package, folder: Path) -> Iterat
         yield from _rejected(server, package, uris, fetched, folder / REJECTED)
 
 
+def require_way(target: Target) -> None:
+    """Raise a ``ClusterError`` if surely nothing of a run can be fetched, before it is started.
+
+    Args:
+        target: The server.
+    """
+    if target.serves_artifacts or find_spec("s3fs") is not None:
+        return
+    error = ClusterError(
+        f"{target.name} gives no folders, so that --output reads its object store, which takes "
+        "`pip install s3fs`, and the store's AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+        "AWS_ENDPOINT_URL"
+    )
+    error.exit_code = SpecError.exit_code
+    raise error
+
+
 def require_room(package: Package, folder: Path) -> None:
     """Raise a ``StorageError`` if a run's outputs have no place in a folder.
 
@@ -145,9 +164,9 @@ def _fetched(server: Server, output: str, uri: str, folder: Path) -> Fetched:
             _download(server, uri, part)
         except (ClusterError, StorageError) as error:
             raise NotFetchedError(
-                f"{output!r} is at {uri} and cannot be fetched from here: {error}. With the "
+                f"{output!r} is at {uri} and cannot be fetched from here: {error}. Give the "
                 "store's AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL in the "
-                "environment it can be (pip install s3fs)"
+                "environment"
             ) from error
         if not is_dataset(part):
             return Fetched(output, folder)
@@ -250,7 +269,9 @@ def _object(server: Server, uri: str) -> Iterator[BaseHTTPResponse]:
     try:
         answer = server.get_plain(url)
         kind = str(answer.headers.get("Content-Type") or "")
-        if answer.status != 200 or kind.startswith("text/html"):
+        if kind.startswith("text/html"):
+            raise ClusterError("no dashboard's server is there that gives artifacts")
+        if answer.status != 200:
             said = " ".join(answer.data[:300].decode(errors="replace").split())
             raise ClusterError(f"the dashboard's server said (HTTP {answer.status}): {said}")
         yield answer

@@ -56,7 +56,7 @@ class Server:
     Attributes:
         target: Where it is and how it is talked to.
         namespace: What requests name; None before it was greeted, and where the server is for a
-            single user, since such a one refuses a namespace.
+            single user and has no namespaces.
     """
 
     namespace: str | None = None
