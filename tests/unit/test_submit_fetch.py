@@ -12,6 +12,7 @@ import pytest
 
 from fake_artifacts import FakeArtifacts
 from fake_kfp import FakeKfp
+from fake_kfp_calls import Fault
 from kfp_sdg.cli.__main__ import main
 from kfp_sdg.cluster.submit.wire import Message, encode
 from kfp_sdg.storage import HistoryEntry, read_dataset, write_dataset
@@ -94,6 +95,19 @@ def test_other_things_are_never_replaced_and_nothing_is_sent(kfp, artifacts, tmp
     assert "is there already and no dataset of ours" in words(capsys.readouterr().err)
     assert kfp.calls == []
     assert (tmp_path / "out/dataset/thesis.tex").exists()
+
+
+def test_a_run_whose_pipeline_was_deleted_is_followed_but_not_fetched_from(
+    kfp, artifacts, tmp_path, capsys
+):
+    pipeline, rows = write_inputs(tmp_path)
+    arguments = ["--host", kfp.url, "--input", str(rows), "--no-wait"]
+    assert main(["submit", str(pipeline), *arguments]) == 0
+    kfp.fail(*[Fault("GET pipelines/", 404, '{"message": "not found"}')] * 2)
+    again = ["submit", "--follow", "run-1", "--host", kfp.url]
+    assert main(again) == 0
+    assert main([*again, "-o", str(tmp_path / "out")]) == 2
+    assert "puts out no artifact that --output could fetch" in words(capsys.readouterr().err)
 
 
 def test_rows_that_are_missing_are_noticed(kfp, artifacts, tmp_path, capsys):

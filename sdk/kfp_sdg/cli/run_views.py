@@ -253,7 +253,8 @@ def summary_line(run: RunView) -> str:
     parts = [
         f"{counts[state]} {_WORDS.get(state, state.value)}" for state in TaskState if counts[state]
     ]
-    return f"{run.state.value.capitalize()} after {clock(_age(run))}: {', '.join(parts)}"
+    of_tasks = f": {', '.join(parts)}" if parts else ""
+    return f"{run.state.value.capitalize()} after {clock(_age(run))}{of_tasks}"
 
 
 def ended(run: RunView) -> dict[str, Any]:

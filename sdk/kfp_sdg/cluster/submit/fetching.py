@@ -110,7 +110,7 @@ def require_way(target: Target) -> None:
 
 
 def require_room(package: Package, folder: Path) -> None:
-    """Raise a ``StorageError`` if a run's outputs have no place in a folder.
+    """Raise a ``StorageError`` if a run has no outputs, or they have no place in a folder.
 
     Datasets that are there already are replaced, and nothing else.
 
@@ -118,16 +118,22 @@ def require_room(package: Package, folder: Path) -> None:
         package: The pipeline.
         folder: Where they are to go.
     """
+    if not package.outputs:
+        raise _mistake(f"{package.display_name} puts out no artifact that --output could fetch")
     rejected = folder / REJECTED
     places = [folder / output.name for output in package.outputs]
     places += [rejected] if rejected.is_file() else sorted(rejected.glob("*"))
     for place in places:
         if not _may_be_replaced(place):
-            error = StorageError(
+            raise _mistake(
                 f"{place} is there already and no dataset of ours; choose another --output"
             )
-            error.exit_code = SpecError.exit_code
-            raise error
+
+
+def _mistake(message: str) -> StorageError:
+    error = StorageError(message)
+    error.exit_code = SpecError.exit_code
+    return error
 
 
 def _may_be_replaced(place: Path) -> bool:

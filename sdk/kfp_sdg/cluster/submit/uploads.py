@@ -217,6 +217,9 @@ def package_of_run(server: Server, run: V2beta1Run) -> Package:
         server: The server.
         run: The run.
 
+    Returns:
+        The pipeline; one without tasks where somebody has deleted it meanwhile.
+
     Raises:
         ClusterError: The server refuses.
     """
@@ -233,7 +236,10 @@ def package_of_run(server: Server, run: V2beta1Run) -> Package:
             _request_timeout=server.timeout,
         )
 
-    version = server.read(ask, "the pipeline of the run")
+    try:
+        version = server.read(ask, "the pipeline of the run")
+    except MissingError:
+        return package_of_version(str(run.display_name), {})
     return package_of_version(str(version.display_name), version.pipeline_spec or {})
 
 
