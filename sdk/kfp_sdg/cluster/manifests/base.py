@@ -10,7 +10,8 @@ import yaml
 from kfp_sdg.cluster.manifests.kustomize import CONFIG_FILE, kustomization, kustomize_config
 from kfp_sdg.cluster.manifests.resources import pipeline_resources
 from kfp_sdg.cluster.manifests.yaml_text import Manifest, yaml_text
-from kfp_sdg.errors import Position, Problem, SpecError, StorageError
+from kfp_sdg.errors import Position, Problem, SpecError
+from kfp_sdg.storage.text_files import named_by_user, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -82,19 +83,12 @@ def write_to_base(
             code="reserved-name",
         )
         raise SpecError([problem])
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with named_by_user("read", folder):
         _refuse_foreign([file, folder / KUSTOMIZATION_FILE, folder / CONFIG_FILE])
         pipelines: dict[str, Sequence[Manifest]] = dict(_pipelines_in(folder))
-        before = _version_name(pipelines.get(file.name, ()))
-        pipelines[file.name] = pipeline_resources(compiled, namespace=namespace)
-        for name, text in base_files(pipelines).items():
-            (folder / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        place = error.filename or folder
-        failure = StorageError(f"cannot write {place}: {error.strerror or error}")
-        failure.exit_code = SpecError.exit_code
-        raise failure from error
+    before = _version_name(pipelines.get(file.name, ()))
+    pipelines[file.name] = pipeline_resources(compiled, namespace=namespace)
+    write_files(folder, base_files(pipelines))
     changed = before != _version_name(pipelines[file.name])
     return WrittenPipeline(file, before if changed else None)
 
