@@ -102,8 +102,8 @@ lock: ## Resolve the dependencies anew into .ci/requirements.lock and the images
 # The images' locks have the versions of .ci/requirements.lock; images/uv.toml says what they leave out.
 lock-images:
 	rm -f images/build.lock images/runtime/requirements.lock images/taxonomy/requirements.lock
-	$(RESOLVE_IMAGE) pyproject.toml --output-file images/runtime/requirements.lock
-	$(RESOLVE_IMAGE) pyproject.toml --extra documents --output-file images/taxonomy/requirements.lock \
+	$(RESOLVE_IMAGE) pyproject.toml --extra s3 --output-file images/runtime/requirements.lock
+	$(RESOLVE_IMAGE) pyproject.toml --extra documents --extra s3 --output-file images/taxonomy/requirements.lock \
 	  $$(sed -n 's/^\([a-z0-9.-]*\)==.*/--no-emit-package \1/p' images/runtime/requirements.lock)
 	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	  | $(RESOLVE_IMAGE) - --output-file images/build.lock

@@ -19,6 +19,9 @@ rm -f pyarrow/libarrow_flight.so.* pyarrow/libarrow_python_flight.so* pyarrow/_f
 rm -f pyarrow/libarrow_s3.so.* pyarrow/_s3fs.*
 rm -f pyarrow/libarrow_python*.so pyarrow/libarrow_python*.so.*.*.*
 
+# botocore: what it knows of AWS's four hundred services other than those that s3fs asks.
+[ ! -d botocore/data ] || find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sts -exec rm -rf {} +
+
 # kfp is there for its executor, which is in kfp/dsl.
 rm -rf kfp/cli kfp/client kfp/compiler kfp/components kfp/local kfp/registry
 

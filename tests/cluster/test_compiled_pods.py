@@ -77,5 +77,6 @@ def test_no_package_holds_a_credential_or_asks_for_one(name: str) -> None:
     assert all(place.startswith("/var/run/secrets/") for place in places)
     form = package["root"]["inputDefinitions"]["parameters"]
     named = [field for field in form if re.search("secret|token|key|password|credential", field)]
-    assert set(named) <= {"teacher_secret", "git_secret", "git_secret_url", "max_num_tokens"}
+    secrets = {"teacher_secret", "storage_secret", "git_secret", "git_secret_url"}
+    assert set(named) <= {*secrets, "max_num_tokens"}
     assert "secretAsEnv" not in str(platform)

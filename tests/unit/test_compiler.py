@@ -16,6 +16,7 @@ from kfp_sdg.compiler import compile_pipeline
 from kfp_sdg.components.build import ROOT as COMPONENTS
 from kfp_sdg.errors import Position, SpecError
 from kfp_sdg.spec.model import BlockSpec, ConfigFile, PipelineSpec, SourceMap
+from kfp_sdg.storage.object_store import SECRET_FOLDER
 
 if TYPE_CHECKING:
     from kfp_sdg.compiler import CompiledPipeline
@@ -31,8 +32,10 @@ TEACHER_PARAMETERS = {
     "teacher_patience",
     "teacher_timeout",
     "checkpoint_uri",
+    "storage_secret",
     "constrain",
 }
+FIRST_ROWS = {"input_uri", "seed_samples", "storage_secret"}
 
 
 def tasks(compiled: CompiledPipeline) -> dict[str, Any]:
@@ -156,14 +159,14 @@ def test_a_task_gets_only_the_files_that_its_block_names() -> None:
 
 def test_a_pipeline_that_asks_no_model_has_no_teacher_in_its_form() -> None:
     compiled = compile_pipeline(pipeline(column_filter()))
-    assert {parameter.name for parameter in compiled.parameters} == {"input_uri", "seed_samples"}
-    assert "ecret" not in compiled.to_yaml()
+    assert {parameter.name for parameter in compiled.parameters} == FIRST_ROWS
+    assert "teacher_" not in compiled.to_yaml()
 
 
 def test_the_form_asks_for_the_teacher_and_describes_every_field() -> None:
     package = documents(compile_pipeline(pipeline(llm())))[0]
     form = package["root"]["inputDefinitions"]["parameters"]
-    assert set(form) == {"input_uri", "seed_samples", "max_rejected", *TEACHER_PARAMETERS}
+    assert set(form) == {*FIRST_ROWS, "max_rejected", *TEACHER_PARAMETERS}
     assert all(field["description"] for field in form.values())
     defaults = {name: field.get("defaultValue") for name, field in form.items()}
     assert defaults == {
@@ -179,6 +182,7 @@ def test_the_form_asks_for_the_teacher_and_describes_every_field() -> None:
         "teacher_patience": 600,
         "teacher_timeout": 600,
         "checkpoint_uri": "",
+        "storage_secret": "kfp-sdg-storage",
         "constrain": False,
         "max_rejected": "5%",
     }
@@ -219,7 +223,7 @@ def test_an_iteration_over_a_column_block_asks_no_teacher() -> None:
         {"num_iters": 2, "block_type": "DuplicateColumnsBlock", "columns_map": {"a": "b"}},
     )
     compiled = compile_pipeline(pipeline(block))
-    assert {parameter.name for parameter in compiled.parameters} == {"input_uri", "seed_samples"}
+    assert {parameter.name for parameter in compiled.parameters} == FIRST_ROWS
 
 
 def test_a_column_block_that_may_reject_rows_takes_the_limit_and_nothing_of_the_teacher() -> None:
@@ -228,26 +232,30 @@ def test_a_column_block_that_may_reject_rows_takes_the_limit_and_nothing_of_the_
     )
     compiled = compile_pipeline(pipeline(selector, column_filter()))
     names = {parameter.name for parameter in compiled.parameters}
-    assert names == {"input_uri", "seed_samples", "max_rejected"}
+    assert names == {*FIRST_ROWS, "max_rejected"}
     assert from_form(tasks(compiled)["pick"]) == {"max_rejected"}
     assert from_form(tasks(compiled)["keep"]) == set()
     asking_too = tasks(compile_pipeline(pipeline(llm(), selector)))
     assert from_form(asking_too["pick"]) == {"max_rejected"}
     assert from_form(asking_too["gen-q"]) == {
         "max_rejected",
-        *(TEACHER_PARAMETERS - {"teacher_secret"}),
+        *(TEACHER_PARAMETERS - {"teacher_secret", "storage_secret"}),
     }
 
 
-def test_the_secret_is_mounted_from_a_name_that_the_form_gives_and_may_be_missing() -> None:
+def test_the_secrets_are_mounted_from_names_that_the_form_gives_and_may_be_missing() -> None:
     package, platform = documents(compile_pipeline(pipeline(llm(), column_filter())))
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert {n for n, executor in executors.items() if "secretAsVolume" in executor} == {
-        "exec-gen-q"
+        "exec-gen-q",
+        "exec-load",
     }
-    (volume,) = executors["exec-gen-q"]["secretAsVolume"]
+    volume, storage = executors["exec-gen-q"]["secretAsVolume"]
     assert volume["secretNameParameter"] == {"componentInputParameter": "teacher_secret"}
-    assert volume["optional"] is True
+    assert storage["secretNameParameter"] == {"componentInputParameter": "storage_secret"}
+    assert storage["mountPath"] == SECRET_FOLDER
+    assert executors["exec-load"]["secretAsVolume"] == [storage]
+    assert volume["optional"] is storage["optional"] is True
     container = package["deploymentSpec"]["executors"]["exec-gen-q"]["container"]
     assert container["env"] == [{"name": "KFP_SDG_API_KEY_FILE", "value": volume["mountPath"]}]
 

@@ -296,7 +296,7 @@ class TestPlaces:
     @pytest.mark.parametrize(
         ("url", "module", "package"),
         [
-            ("s3://bucket/rows.jsonl", "s3fs", "s3fs"),
+            ("s3://bucket/rows.jsonl", "s3fs", "'kfp-sdg[s3]'"),
             ("gs://bucket/rows.jsonl", "gcsfs", "gcsfs"),
             ("smb://host/share/rows.jsonl", "smbclient", "smbprotocol"),
         ],

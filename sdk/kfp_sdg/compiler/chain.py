@@ -9,6 +9,7 @@ from kfp_sdg.compiler.library import component_folder
 from kfp_sdg.compiler.names import task_names
 from kfp_sdg.compiler.parameters import (
     MAX_REJECTED,
+    STORAGE_SECRET,
     TEACHER_SECRET,
     TEACHER_URL,
     RunParameter,
@@ -18,6 +19,7 @@ from kfp_sdg.compiler.resources import TaskKind
 from kfp_sdg.compiler.teacher_source import TeacherKey, TeacherSource, without_secret
 from kfp_sdg.errors import Problem, SpecError
 from kfp_sdg.runtime.encoding import dump_json
+from kfp_sdg.storage.object_store import SECRET_FOLDER as STORAGE_FOLDER
 from kfp_sdg.teacher.credentials import FILE_VARIABLE, POD_TOKEN
 from kfp_sdg.teacher.token_hosts import HOSTS_VARIABLE
 
@@ -131,6 +133,7 @@ class BlockChain:
         task.set_display_name(block.name)
         if asks:
             give_key(task, self._source, run)
+            open_storage(task, run)
         return task
 
 
@@ -149,6 +152,16 @@ def give_key(task: PipelineTask, source: TeacherSource, run: Mapping[str, Any]) 
     task.set_env_variable(FILE_VARIABLE, place)
     if source.key_hosts:
         task.set_env_variable(HOSTS_VARIABLE, " ".join(source.key_hosts))
+
+
+def open_storage(task: PipelineTask, run: Mapping[str, Any]) -> None:
+    """Let a task find the keys of the object store that addresses in the run form are of.
+
+    Args:
+        task: The task.
+        run: The channels of the run's parameters by name.
+    """
+    mount_secret(task, run[STORAGE_SECRET], STORAGE_FOLDER)
 
 
 def mount_secret(task: PipelineTask, secret: Any, folder: str) -> None:

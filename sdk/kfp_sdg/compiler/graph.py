@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.compiler.arguments import ROWS
-from kfp_sdg.compiler.chain import BlockChain, too_many_tasks
+from kfp_sdg.compiler.chain import BlockChain, open_storage, too_many_tasks
 from kfp_sdg.compiler.function import PipelineFunction
 from kfp_sdg.compiler.library import LOAD, ComponentLibrary
 from kfp_sdg.compiler.names import LOAD_TASK, pipeline_name, unique_name, without_templates
@@ -74,6 +74,7 @@ def compile_pipeline(
     def tasks(run: Mapping[str, Any]) -> Mapping[str, Any]:
         # Outside of what the teacher is started for: rows that cannot be read cost no GPU.
         task = library.task(LOAD, load_task, run)
+        open_storage(task, run)
         return section.add({**run, ROWS: task.outputs["output_rows"]})
 
     graph = dsl.pipeline(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TEACHER_URL = "teacher_url"
 MODEL_ID = "model_id"
 TEACHER_SECRET = "teacher_secret"  # noqa: S105 - the name of a parameter that names a Secret
+STORAGE_SECRET = "storage_secret"  # noqa: S105 - likewise
 MAX_REJECTED = "max_rejected"
 
 
@@ -44,6 +45,14 @@ class RunParameter:
     default: str | int | bool | list[Any] | dict[str, Any] | None = None
 
 
+_STORAGE = RunParameter(
+    STORAGE_SECRET,
+    str,
+    "The Kubernetes Secret for addresses that begin with s3://, with the keys of an S3 connection "
+    "of OpenShift AI: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_DEFAULT_REGION and, for a "
+    "store that is not AWS's, AWS_S3_ENDPOINT. It need not exist, and cannot be the teacher's.",
+    "kfp-sdg-storage",
+)
 _ROWS = (
     RunParameter(
         "input_uri",
@@ -60,6 +69,7 @@ _ROWS = (
         "where input_uri names them.",
         "",
     ),
+    _STORAGE,
 )
 _TEACHER = (
     RunParameter(
@@ -129,6 +139,7 @@ _TEACHER = (
         "equal requests from there. Empty: nothing is kept.",
         "",
     ),
+    _STORAGE,
     RunParameter(
         "constrain",
         bool,

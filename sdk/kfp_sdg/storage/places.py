@@ -7,13 +7,19 @@ import re
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from kfp_sdg.errors import StorageError
+from kfp_sdg.storage import object_store
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_DISTRIBUTIONS = {"libarchive": "libarchive-c", "smbclient": "smbprotocol"}
+_DISTRIBUTIONS = {
+    "libarchive": "libarchive-c",
+    "s3fs": "'kfp-sdg[s3]'",
+    "smbclient": "smbprotocol",
+}
 """What to install for a module that is not named like it."""
+_MISSING = "no such file or folder"
 
 
 def is_url(place: str) -> bool:
@@ -38,7 +44,9 @@ def is_folder(place: str) -> bool:
     else:
         exists, folder = os.path.exists(place), os.path.isdir(place)
     if not exists:
-        raise StorageError(f"{place}: no such file or folder")
+        if object_store.is_object_store(place):  # it may be the bucket that is missing
+            _ask(place, lambda: files.ls(path))
+        raise StorageError(f"{place}: {_MISSING}")
     return bool(folder)
 
 
@@ -112,13 +120,21 @@ def file_system(url: str) -> tuple[AbstractFileSystem, str]:
     """
     import fsspec
 
+    known, options = object_store.located(url) if object_store.is_object_store(url) else (url, {})
     try:
-        files, path = fsspec.core.url_to_fs(url)
+        files, path = fsspec.core.url_to_fs(known, **options)
     except ImportError as error:
         raise StorageError(f"{url}: {_what_to_install(error)}") from None
     except (ValueError, OSError) as error:
         raise StorageError(f"{url}: {error}") from None
     return files, path
+
+
+def told(place: str, error: Exception) -> str:
+    """Return what the error of a place's storage means; every storage has errors of its own."""
+    if object_store.is_object_store(place):
+        return object_store.told(error)
+    return f"{type(error).__name__}: {error}"
 
 
 def _what_to_install(error: ImportError) -> str:
@@ -135,7 +151,8 @@ def _ask(place: str, question: Any) -> Any:
     """Ask the storage; its own errors differ from one to the next."""
     try:
         return question()
-    except FileNotFoundError:
-        raise StorageError(f"{place}: no such file or folder") from None
+    except FileNotFoundError as error:
+        why = object_store.no_bucket(error) or _MISSING
+        raise StorageError(f"{place}: {why}") from None
     except Exception as error:
-        raise StorageError(f"{place}: cannot be read: {type(error).__name__}: {error}") from error
+        raise StorageError(f"{place}: cannot be read: {told(place, error)}") from error

@@ -89,7 +89,8 @@ def task_command(
     if needs.asks or needs.fetches:
         options += _certificates(run.certificates)
     if needs.fetches:
-        options += [f"--env={name}" for name in environ if _is_access(name)]
+        access = [name for name in environ if _is_access(name) and name not in run.certificates]
+        options += [f"--env={name}" for name in access]
     program, *arguments = command
     return [*options, *run.options, f"--entrypoint={program}", image, *arguments]
 

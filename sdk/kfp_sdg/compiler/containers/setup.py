@@ -26,7 +26,7 @@ ARBITRARY_USER = "1000650000:0"
 """A user as OpenShift picks one for a namespace: no name, no home, the group of root."""
 
 _DOORS = "doors"
-_CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR")
+_CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "AWS_CA_BUNDLE")
 
 
 @dataclass(frozen=True, slots=True)

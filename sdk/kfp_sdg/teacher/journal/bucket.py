@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.errors import StorageError
-from kfp_sdg.storage.places import file_system
+from kfp_sdg.storage.places import file_system, told
 from kfp_sdg.teacher.journal.bucket_lock import BucketLock
 from kfp_sdg.teacher.journal.folder import LOCK_NAME, refuse_other_things
 from kfp_sdg.teacher.journal.segment import SegmentName
@@ -82,7 +82,7 @@ class Bucket:
         remote = [self._place_of(name) for name in names]
         local = [os.path.join(self.folder, str(name)) for name in names]
         if names:
-            _try(f"{self.name}: cannot be read", lambda: self._files.get(remote, local))
+            self._try("cannot be read", lambda: self._files.get(remote, local))
         # A process that died between sending a segment and removing its object of the time before
         # left both. A segment only grows, so the longer one holds all that the other does.
         longest: dict[tuple[int, str], SegmentName] = {}
@@ -112,10 +112,12 @@ class Bucket:
             content = file.read(segment.size)
         self._unsent = True
         failed = (
-            f"{self.name}: answers cannot be sent to the journal; they are in {self.folder}, and "
+            f"answers cannot be sent to the journal; they are in {self.folder}, and "
             "are used again if that folder's files are copied to the journal"
         )
-        _try(failed, lambda: self._files.pipe_file(self._place_of(name), content), RETRY_SECONDS)
+        self._try(
+            failed, lambda: self._files.pipe_file(self._place_of(name), content), RETRY_SECONDS
+        )
         self._unsent = False
         self._sent[segment.path] = name
         if last is not None:
@@ -139,31 +141,34 @@ class Bucket:
     def _names(self) -> list[str]:
         def listed() -> list[str]:
             self._files.invalidate_cache()
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 return list(self._files.ls(self._path, detail=False))
-            # Object stores have no folders, and a bucket is not made by a misspelt name.
+            except FileNotFoundError:
+                if "/" not in self._path:  # no bucket is made by a misspelt name
+                    raise
+            # Object stores have no folders; that of a bucket which is missing fails.
             with contextlib.suppress(FileExistsError):
                 self._files.mkdir(self._path, create_parents=False)
             return []
 
-        names = _try(f"{self.name}: the journal cannot be used there", listed)
+        names = self._try("the journal cannot be used there", listed)
         return [n for n in (name.rstrip("/").rsplit("/", 1)[-1] for name in names) if n]
 
     def _place_of(self, name: SegmentName) -> str:
         return f"{self._path}/{name}"
 
+    def _try(self, failed: str, action: Callable[[], Any], pauses: tuple[float, ...] = ()) -> Any:
+        """Do something with the store, again after each pause.
 
-def _try(failed: str, action: Callable[[], Any], pauses: tuple[float, ...] = ()) -> Any:
-    """Do something with the store, again after each pause; every store has errors of its own.
-
-    Raises:
-        StorageError: The last attempt failed too.
-    """
-    for pause in (*pauses, None):
-        try:
-            return action()
-        except Exception as error:
-            if pause is None:
-                raise StorageError(f"{failed}: {type(error).__name__}: {error}") from error
-            time.sleep(pause)
-    return None
+        Raises:
+            StorageError: The last attempt failed too.
+        """
+        for pause in (*pauses, None):
+            try:
+                return action()
+            except Exception as error:
+                if pause is None:
+                    why = told(self.name, error)
+                    raise StorageError(f"{self.name}: {failed}: {why}") from error
+                time.sleep(pause)
+        return None

@@ -16,6 +16,7 @@ import time
 from typing import Any
 
 from kfp_sdg.errors import StorageError
+from kfp_sdg.storage.places import told
 from kfp_sdg.teacher.journal.folder import held_by_another
 from kfp_sdg.teacher.journal.holder import Holder
 
@@ -66,7 +67,7 @@ class BucketLock:
             raise
         except Exception as error:
             raise StorageError(
-                f"{self._place}: the journal cannot be locked: {type(error).__name__}: {error}"
+                f"{self._place}: the journal cannot be locked: {told(self._place, error)}"
             ) from error
         if holder is None or holder.owner != self._holder.owner:
             raise held_by_another(self._place, holder)
