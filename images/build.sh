@@ -45,3 +45,6 @@ for name in "${names[@]}"; do
   size="$("$tool" image inspect --format '{{.Size}}' "$(image_of "$name")")"
   printf '%-50s %8d\n' "$(image_of "$name")" $((size / 1000000))
 done
+if [ "$tool" = "$PWD/images/podman/podman" ]; then
+  printf '\nPlain podman does not see them; for kfp-sdg run --runner container:\n  export KFP_SDG_CONTAINER_TOOL=%s\n' "$tool"
+fi

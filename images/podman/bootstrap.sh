@@ -80,8 +80,15 @@ runroot = "$folder/run"
 CONF
 }
 
+# Before the minutes that the base takes.
+check_start() {
+  local told
+  told="$("$podman" info 2>&1 >/dev/null)" || cannot "podman does not start: $told"
+}
+
 # Debian with Python, as small as it goes: what python:3.11-slim is where a registry is reachable.
-# usr-is-merged stands in for usrmerge, whose perl would be a quarter of the image.
+# usr-is-merged stands in for usrmerge, whose perl would be a quarter of the image. mmdebstrap copies this
+# machine's name and name servers, which no image is to have.
 make_base_image() {
   local recipe tar="$folder/base.tar" log="$folder/mmdebstrap.log"
   recipe="$(declare -f make_base_image | sha256sum | cut -c1-16)"
@@ -94,6 +101,7 @@ make_base_image() {
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --customize-hook='chroot "$1" apt-get purge -y -qq --autoremove usrmerge perl-modules-5.36 libgdbm6' \
+    --customize-hook='rm -f "$1/etc/hostname" "$1/etc/resolv.conf"' \
     bookworm "$tar" >"$log" 2>&1 \
     || { tail -n 5 "$log" >&2; cannot "mmdebstrap could not make a Debian ($log)"; }
   "$podman" import --change 'CMD ["python3"]' --change "LABEL kfp-sdg.recipe=$recipe" \
@@ -141,6 +149,7 @@ exec 9>"$folder/.lock"
 flock 9
 install_packages
 write_configuration
+check_start
 make_base_image
 check_run
 fetch_registry
