@@ -35,6 +35,9 @@ CREDENTIALS = {
 }
 """For each kind what every one has in it, which is quickly looked for, and the pattern."""
 
+COPIED_FILES = ("etc/hostname", "etc/resolv.conf")
+"""Files that what makes an image may copy from the machine that it runs on."""
+
 _PROGRAM = b"\x7fELF"
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s+(.+?)\s+-----END CERTIFICATE-----", re.DOTALL)
 _SECRET_NAME = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|CREDENTIAL)", re.IGNORECASE)
@@ -119,9 +122,16 @@ def findings(name: str, content: bytes, own: dict[str, bytes]) -> list[str]:
     found = []
     if FORBIDDEN_FILES.search(name) and content:
         found.append(f"{name}: such a file has no place in an image")
+    if name.removeprefix("./") in COPIED_FILES and content and content == _here(name):
+        found.append(f"{name}: this machine's own")
     if not content.startswith(_PROGRAM):  # gnutls tests itself with keys that it has in it
         for kind, (sign, pattern) in CREDENTIALS.items():
             if sign in content and re.search(pattern, content):
                 found.append(f"{name}: {kind}")
     found += [f"{name}: {what}" for what, sign in own.items() if sign in content]
     return found
+
+
+def _here(name: str) -> bytes:
+    path = Path("/", name)
+    return path.read_bytes() if path.is_file() else b""

@@ -58,6 +58,12 @@ def uncompiled(site: Path) -> list[str]:
     ]
 
 
+def commands() -> list[str]:
+    """Return the commands beside Python's own."""
+    beside = Path(sys.executable).parent.iterdir()
+    return sorted(file.name for file in beside if not file.is_symlink())
+
+
 def written_mode() -> str:
     """Return the rights of a file that is written with Python's own."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -76,6 +82,7 @@ def main() -> None:
         "home": os.environ["HOME"],
         "rights": written_mode(),
         "compilers": [name for name in COMPILERS if shutil.which(name)],
+        "commands": commands(),
         "environment": sorted(os.environ),
         "missing": importable(asked["imports"]),
         "broken": broken_modules(site) if asked["all"] else [],

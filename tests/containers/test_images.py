@@ -120,6 +120,7 @@ def test_every_component_starts_under_openshifts_rules(tool: ContainerTool, imag
     assert seen["interpreter"] == "/opt/kfp-sdg/bin/python3"
     assert seen["rights"] == "0o664"
     assert seen["compilers"] == []
+    assert seen["commands"] == ["kfp-sdg", *(["ssh"] if image == TAXONOMY_IMAGE else [])]
     assert not [name for name in seen["environment"] if name.startswith(("PIP_", "UV_", "SSL_"))]
 
 
@@ -160,6 +161,14 @@ print("all", pa.dataset.dataset("/tmp/rows.parquet").count_rows())
 def test_the_command_line_runs_in_the_image(tool: ContainerTool) -> None:
     assert run(tool, RUNTIME_IMAGE, "kfp-sdg", "--version").split() == ["kfp-sdg", __version__]
     assert "LLMBlock" in run(tool, RUNTIME_IMAGE, "kfp-sdg", "blocks", "list")
+
+
+def test_no_package_of_debians_lies_around(tool: ContainerTool) -> None:
+    assert run(tool, TAXONOMY_IMAGE, "sh", "-c", "ls /var/cache/apt/archives 2>&1").strip() in (
+        "partial",
+        "lock\npartial",
+        "",
+    )
 
 
 def test_ssh_runs_as_a_user_that_nobody_knows(tool: ContainerTool) -> None:

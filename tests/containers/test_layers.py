@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,6 @@ from kfp_sdg.components.image import BUNDLE_IMAGE, RUNTIME_IMAGE, TAXONOMY_IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from kfp_sdg.compiler.containers import ContainerTool
 
@@ -98,3 +98,10 @@ def test_this_machines_authority_and_index_would_be_found(
         "file: value of $TEACHER_API_KEY",
         "file: package index http://index.example.com/simple",
     ]
+
+
+def test_this_machines_name_servers_would_be_found() -> None:
+    file = "./etc/resolv.conf"
+    own = Path("/", file).read_bytes()
+    assert findings(file, own, {}) == ["./etc/resolv.conf: this machine's own"]
+    assert findings(file, b"", {}) == []
