@@ -55,8 +55,9 @@ class ContainerTool:
             raise ClusterError(f"{self.path} cannot be used: {error}") from error
         if done.returncode != 0:
             raise ClusterError(
-                f"{self.path} does not work here: `{self.kind} {arguments[0]}` ended with status "
-                f"{done.returncode} and says: {in_one_line(done.stderr) or 'nothing'}"
+                f"{self.path} does not work here: `{os.path.basename(self.path)} {arguments[0]}` "
+                f"ended with status {done.returncode} and says: "
+                f"{in_one_line(done.stderr) or 'nothing'}"
             )
         return done.stdout + (done.stderr if arguments[0] == "logs" else "")
 
@@ -133,11 +134,12 @@ def find_tool(wanted: str | None = None) -> ContainerTool:
             f"there is no program {named!r}" if named else "neither podman nor docker is on PATH"
         )
     path = os.path.abspath(path)
-    version = ContainerTool(path, "docker").ask("--version").lower()
+    version = ContainerTool(path, "docker").ask("--version").strip()
     for kind in _KNOWN:
-        if kind in version:
+        if kind in version.lower():
             return ContainerTool(path, kind)
-    raise _no_tool(f"{path} is neither podman nor docker; its version is {in_one_line(version)!r}")
+    says = version.partition("\n")[0]
+    raise _no_tool(f"{path} is neither podman nor docker: its --version says {says!r}")
 
 
 def _no_tool(message: str) -> SpecError:
