@@ -60,6 +60,8 @@ def test_what_is_typed_gets_the_type_of_the_parameter():
     [
         *(("count", "seven"), ("count", "1.5"), ("count", "true"), ("share", "half")),
         *(("flag", "yes"), ("flag", "1"), ("things", "a,b"), ("options", "[1]")),
+        *(("share", "NaN"), ("share", "1e999"), ("things", "[Infinity]")),
+        ("count", "9007199254740993"),
     ],
 )
 def test_what_cannot_be_of_its_type_is_an_error(name, text):
@@ -80,7 +82,7 @@ def test_a_file_has_types_of_its_own_which_have_to_fit(tmp_path):
         (2, "parameter 'count' cannot be '7'"),
         (3, "parameter 'flag' cannot be 1"),
         (5, "parameter 'things' cannot be {}"),
-        (6, "parameter 'options' cannot be None"),
+        (6, "parameter 'options' cannot be null"),
     ]
 
 
@@ -100,6 +102,10 @@ def test_an_unknown_name_is_told_with_the_nearest():
 def test_passwords_never_travel_as_parameters():
     with pytest.raises(SpecError, match="holds a password, which everybody could read"):
         check_parameters(PACKAGE, typed(text="https://me:secret@git.example.com/x"))
+    inside = Given({"urls": ["http://me:secret@teacher/v1"]}, Position("params.yaml", 1, 1))
+    with pytest.raises(SpecError, match="holds a password") as raised:
+        check_parameters(PACKAGE, {"options": inside})
+    assert "secret@" not in str(raised.value)
     package = Package(
         "d", "d", "d-1", "", {"api_key": RootInput("api_key", "STRING", required=False)}, (), ()
     )
@@ -170,3 +176,8 @@ def test_what_migrate_writes_is_what_submit_reads(tmp_path):
     values, _ = check_parameters(compiled("instructlab/full"), read_parameter_file(ours))
     assert values == migration.parameters
     assert values["num_instructions_to_generate"] == 30
+
+
+def test_a_number_that_no_server_can_hold_is_an_error():
+    with pytest.raises(SpecError, match="parameter 'share' cannot be its value"):
+        check_parameters(PACKAGE, typed(share="1" * 400))

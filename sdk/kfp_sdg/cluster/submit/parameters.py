@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from kfp_sdg.spec.problems import Findings, did_you_mean
 from kfp_sdg.spec.yaml_source import read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from kfp_sdg.cluster.submit.package import Package, RootInput
@@ -36,6 +37,8 @@ _NAMED = {
     "STRUCT": "a mapping",
 }
 _PASSWORD_IN_URL = re.compile(r"\w://[^/@\s:]+:[^/@\s]+@")
+_LARGEST_NUMBER = 1 << 53
+"""KFP's parameters are numbers of protobuf's ``Value``, doubles: beyond this they are rounded."""
 _CREDENTIAL = re.compile(r"(^|_)(api_?key|token|password|passwd|access_?key)$", re.IGNORECASE)
 
 
@@ -107,7 +110,7 @@ def check_parameters(
 
 def _look_at_secrets(name: str, entry: Given, findings: Findings) -> bool:
     """Tell whether a value may be sent: KFP shows parameters to everybody and logs them."""
-    if isinstance(entry.value, str) and _PASSWORD_IN_URL.search(entry.value):
+    if any(_PASSWORD_IN_URL.search(text) for text in _texts(entry.value)):
         findings.error(
             entry.where,
             f"the value of {name!r} holds a password, which everybody could read in the dashboard",
@@ -126,12 +129,26 @@ def _look_at_secrets(name: str, entry: Given, findings: Findings) -> bool:
     return True
 
 
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a value, however deep."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for name, inner in value.items():
+                yield from (name, *_texts(inner))
+        case list():
+            for inner in value:
+                yield from _texts(inner)
+
+
 def _value(known: RootInput, entry: Given, findings: Findings) -> Any:
     """Return a value of the parameter's type, or None after a note of what is wrong."""
     try:
         return _typed(known, entry.value) if entry.typed else _fitting(known, entry.value)
     except ValueError as error:
-        value = f"{entry.value!r}" if len(str(entry.value)) <= 80 else "its value"
+        value = repr(entry.value) if entry.typed else _as_written(entry.value)
+        value = value if len(value) <= 80 else "its value"
         findings.error(
             entry.where,
             f"parameter {known.name!r} cannot be {value}{error}",
@@ -139,6 +156,11 @@ def _value(known: RootInput, entry: Given, findings: Findings) -> Any:
             expected=_NAMED.get(known.type, known.type),
         )
         return None
+
+
+def _as_written(value: Any) -> str:
+    """Return a value of a file as YAML has it: true and null, not Python's words."""
+    return repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _typed(known: RootInput, text: str) -> Any:
@@ -155,11 +177,13 @@ def _typed(known: RootInput, text: str) -> Any:
             raise ValueError
         return words[text.lower()]
     try:
-        return _fitting(known, json.loads(text))
-    except json.JSONDecodeError as error:
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)  # Python reads NaN and 1e999, which no JSON can hold
+    except ValueError as error:
         if known.type in ("LIST", "STRUCT"):
             raise ValueError(f", which is no JSON ({error})") from None
         raise ValueError from None
+    return _fitting(known, value)
 
 
 def _fitting(known: RootInput, value: Any) -> Any:
@@ -175,9 +199,9 @@ def _fitting(known: RootInput, value: Any) -> Any:
             return dump_json(value)  # our run forms have JSON in texts
         case "STRING" if isinstance(value, str):
             return value
-        case "NUMBER_INTEGER" if number and float(value).is_integer():
+        case "NUMBER_INTEGER" if number and abs(value) <= _LARGEST_NUMBER and value == int(value):
             return int(value)
-        case "NUMBER_DOUBLE" if number:
+        case "NUMBER_DOUBLE" if number and abs(value) <= sys.float_info.max:
             return float(value)
         case "BOOLEAN" if truth:
             return value
