@@ -324,8 +324,9 @@ def _handler(kfp: FakeKfp) -> type[BaseHTTPRequestHandler]:
             else:
                 data = (content if isinstance(content, str) else json.dumps(content)).encode()
             self.send_response(status)
-            if status == 302:
-                self.send_header("Location", json.loads(data)["message"])
+            if 300 <= status < 400:
+                place = content["message"] if isinstance(content, dict) else content
+                self.send_header("Location", str(place))
             self.send_header("Content-Type", kind or "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

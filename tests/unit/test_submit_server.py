@@ -7,10 +7,11 @@ import pytest
 from connect_proxy import ConnectProxy
 from fake_kfp import FakeKfp
 from fake_kfp_calls import Fault
-from kfp_sdg.cluster.submit import Server, get_run, kubeflow
+from kfp_sdg.cluster.submit import Server, get_run, kubeflow, terminate
+from kfp_sdg.cluster.submit.credentials import FixedToken
 from kfp_sdg.cluster.submit.target import IN_CLUSTER, base_of
 from kfp_sdg.errors import ClusterError
-from submit_runs import QUICK, server_at
+from submit_runs import QUICK, hurry, server_at
 
 
 @pytest.fixture
@@ -75,3 +76,65 @@ def test_a_login_page_in_the_place_of_a_run_does_not_pass_for_one(kfp):
     kfp.extra["/apis/v2beta1/runs/"] = lambda call: (200, "<html>Log in</html>", "text/html")
     with pytest.raises(ClusterError, match="answers with a web page"):
         get_run(server, "run-1")
+
+
+PAGE = "<html><body>Sign in</body></html>"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+@pytest.mark.parametrize("plain", [False, True], ids=["api", "beside"])
+def test_credentials_follow_no_redirect(kfp, status, plain):
+    with FakeKfp() as other:
+        there = f"{other.url}/dex/auth?state=secret-state"
+        kfp.fail(Fault("GET", status, there))
+        server = Server(
+            kubeflow(kfp.url, cookies="session=abc", token=FixedToken("t", "")), patience=QUICK
+        )
+        if plain:
+            assert server.get_plain(f"{kfp.url}/artifacts/minio/b/k").status == status
+        else:
+            with pytest.raises(ClusterError, match=f"sends to {other.url}; it answers") as raised:
+                server.greet()
+            assert "secret-state" not in str(raised.value)
+        assert other.calls == []
+
+
+def test_a_session_that_is_over_is_told_as_such(kfp):
+    kfp.cookie = "session=abc"
+    server = server_at(kubeflow(kfp.url, cookies="session=abc"))
+    kfp.cookie = "session=def"
+    with pytest.raises(ClusterError, match="does not accept the cookie any more: log in again"):
+        get_run(server, "run-1")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_sign_in_page_is_never_printed(kfp, status):
+    kfp.fail(Fault("GET healthz", status, PAGE))
+    with pytest.raises(ClusterError, match="answers with a web page") as raised:
+        Server(kubeflow(kfp.url), patience=QUICK).greet()
+    assert "<html>" not in str(raised.value)
+
+
+def test_a_router_without_a_server_behind_it_is_told_with_its_status(kfp, monkeypatch):
+    hurry(monkeypatch)
+    told = []
+    kfp.fail(*[Fault("GET healthz", 503, PAGE)] * 50)
+    with pytest.raises(ClusterError, match="HTTP 503"):
+        Server(kubeflow(kfp.url), patience=QUICK, tell=told.append).greet()
+    assert "<html>" not in " ".join(told)
+
+
+@pytest.mark.parametrize(("state", "harmless"), [("CANCELING", True), ("PENDING", False)])
+def test_a_run_that_is_ending_already_is_no_failure_to_end_it(kfp, state, harmless):
+    """KFP refuses a second time, also where the first answer was lost."""
+    server = server_at(kubeflow(kfp.url))
+    kfp.extra["/apis/v2beta1/runs/run-1"] = lambda call: (
+        (400, {"message": "Row not found"}, "")
+        if call.method == "POST"
+        else (200, {"run_id": "run-1", "state": state}, "")
+    )
+    if harmless:
+        terminate(server, "run-1")
+    else:
+        with pytest.raises(ClusterError, match="Row not found"):
+            terminate(server, "run-1")

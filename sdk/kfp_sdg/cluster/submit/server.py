@@ -50,6 +50,10 @@ class ExistsError(ClusterError):
     """Somebody else was faster."""
 
 
+class RefusedError(ClusterError):
+    """The server says no, for a reason that will not pass."""
+
+
 class Server:
     """A server of pipelines.
 
@@ -231,7 +235,7 @@ class Server:
                     raise self._lost(why, what, never_arrived or lost) from error
             except (ValueError, TypeError, AttributeError) as error:  # the SDK on a web page
                 raise ClusterError(
-                    f"{self.target.name} at {self.target.api} {_WEB_PAGE}"
+                    f"{self.target.name} at {self.target.api} {self._web_page()}"
                 ) from error
             self._tell(f"{self.target.name} does not answer as it should, trying again: {why}")
             time.sleep(pause)
@@ -241,7 +245,7 @@ class Server:
         """Raise an error if the last answer was a web page; the SDK makes empty objects of one."""
         kind = str(self._api.last_response.getheader("Content-Type") or "")
         if kind.startswith("text/html"):
-            raise ClusterError(f"{self.target.name} at {self.target.api} {_WEB_PAGE}")
+            raise ClusterError(f"{self.target.name} at {self.target.api} {self._web_page()}")
 
     def _renew(self) -> None:
         """Look for a newer token; whoever cannot find one goes on with what there is."""
@@ -275,15 +279,24 @@ class Server:
             )
         if status == 401 and self.target.token is not None:
             return ClusterError(f"{where} does not accept the token: {self._cure()} ({said})")
+        if 300 <= status < 400 or (status < 500 and _is_page(error)):
+            return ClusterError(f"{where} {self._web_page(error)}")
         if status in (401, 403):
             return ClusterError(f"{where} does not allow {what}: {said}. {self.target.hint}")
-        if 300 <= status < 400 or said.lower().startswith(("<!doctype", "<html")):
-            return ClusterError(f"{where} {_WEB_PAGE}")
         if status == 404:
             return MissingError(f"{where} does not know {what}: {said}")
         if status == 409:
             return ExistsError(f"{where} has {what} already: {said}")
-        return ClusterError(f"{where} refused {what} (HTTP {status}): {said}")
+        return RefusedError(f"{where} refused {what} (HTTP {status}): {said}")
+
+    def _web_page(self, error: ApiException | None = None) -> str:
+        """Return what it means that a page answers, or a word that sends to one."""
+        if self.target.cookies and self._let_in and (error is None or error.status != 404):
+            return "does not accept the cookie any more: log in again in the browser and copy it"
+        headers = error.headers if error is not None and error.headers else {}
+        there = urlsplit(str(headers.get("Location") or ""))  # its query is not for the screen
+        to = f"sends to {there.scheme}://{there.netloc}; it " if there.netloc else ""
+        return f"{to}{_WEB_PAGE}"
 
 
 def _client(target: Target) -> ApiClient:
@@ -337,9 +350,21 @@ def _authorities(ca: str) -> str | None:
     return file
 
 
+def _is_page(error: ApiException) -> bool:
+    """Tell whether a refusal is a page for people."""
+    return _body(error).lstrip().lower().startswith(("<!doctype", "<html"))
+
+
+def _body(error: ApiException) -> str:
+    body = error.body or ""
+    return body.decode(errors="replace") if isinstance(body, bytes) else str(body)
+
+
 def _said(error: ApiException) -> str:
     """Return what a server itself said about a refusal."""
-    body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else error.body
+    if _is_page(error):
+        return f"HTTP {error.status} {error.reason or ''}".rstrip()
+    body = _body(error)
     try:
         content = json.loads(body or "{}")
     except ValueError:

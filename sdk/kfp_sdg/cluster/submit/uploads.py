@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfp_sdg.cluster.submit.package import package_of_version
-from kfp_sdg.cluster.submit.server import ExistsError, MissingError
+from kfp_sdg.cluster.submit.server import ExistsError, MissingError, RefusedError
+from kfp_sdg.cluster.submit.states import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -192,7 +193,10 @@ def get_run(server: Server, run_id: str, patience: float | None = None) -> V2bet
 
 
 def terminate(server: Server, run_id: str) -> None:
-    """End a run that goes on.
+    """End a run; one that has ended, or is ending, is left as it is.
+
+    The server refuses to end a run twice (``TerminateRun`` in KFP's storage/run_store.go), also
+    where only the answer to the first time was lost.
 
     Args:
         server: The server.
@@ -204,10 +208,16 @@ def terminate(server: Server, run_id: str) -> None:
     from kfp_server_api import RunServiceApi
 
     service = RunServiceApi(server.api)
-    server.read(  # a second time does no harm
-        lambda: service.run_service_terminate_run(run_id, _request_timeout=server.timeout),
-        f"the end of run {run_id}",
-    )
+
+    def ask() -> Any:
+        return service.run_service_terminate_run(run_id, _request_timeout=server.timeout)
+
+    try:
+        server.read(ask, f"the end of run {run_id}")
+    except RefusedError:
+        state = RunState.of(get_run(server, run_id).state)
+        if not (state.is_final or state is RunState.CANCELING):
+            raise
 
 
 def package_of_run(server: Server, run: V2beta1Run) -> Package:
