@@ -128,6 +128,8 @@ def test_where_nothing_can_be_fetched_the_address_is_told(kfp, artifacts, tmp_pa
     assert "Succeeded after 12 s" in error
     assert f"'dataset' is at {DATASET} and cannot be fetched from here" in error
     assert "AWS_ENDPOINT_URL in the environment" in error
+    again = f"kfp-sdg submit --follow run-1 --host {kfp.url} --output {tmp_path}/out"
+    assert f"To fetch what it made: {again}" in error
 
 
 def test_an_api_server_without_a_dashboard_has_no_metadata(kfp, tmp_path, capsys):

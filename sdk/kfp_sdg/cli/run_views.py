@@ -4,7 +4,7 @@ In JSON every object has ``time`` and ``event``, as those of a run here have
 (``kfp_sdg.cli.json_lines``). What else it has depends on the event:
 
 ======================  =======================================================================
-``submitted``           ``run_id``, ``run``, ``pipeline``, ``version``, ``uploaded`` (false where
+``submitted``           ``run_id``, ``pipeline``, ``version``, ``uploaded`` (false where
                         the version was there), ``url`` (its page, "" where not known), ``tasks``
 ``run_state``           ``run_id``, ``state``: PENDING, RUNNING, PAUSED, CANCELING, SUCCEEDED,
                         SKIPPED, FAILED, ERROR or CANCELED

@@ -168,6 +168,10 @@ def submit_command(
     )
     if (pipeline is None) == (follow is None):
         raise typer.BadParameter("give a PIPELINE to run, or a run's id with --follow")
+    if follow is not None:
+        _refuse_typed(context, _STARTING | _COMPILING, "is for a run to start, not for --follow")
+    if recurring is None:
+        _refuse_typed(context, _RECURRING, "is for recurring runs; add --recurring CRON")
     recurrence = _recurrence(recurring, max_concurrency, disabled, replace)
     if output and (recurrence or not wait):
         raise typer.BadParameter(
@@ -230,6 +234,20 @@ _COMPILING = frozenset(
     }
 )
 """The options that say how a pipeline is compiled, by the names of the command's parameters."""
+_STARTING = frozenset(
+    {
+        *("rows", "params", "param", "experiment", "run_name", "pipeline_root"),
+        *("service_account", "wait", "recurring"),
+    }
+)
+_RECURRING = frozenset({"max_concurrency", "disabled", "replace"})
+
+
+def _refuse_typed(context: typer.Context, parameters: frozenset[str], why: str) -> None:
+    """Raise a ``typer.BadParameter`` if one of some parameters was given on the command line."""
+    for parameter in context.command.params:
+        if parameter.name in parameters and _source(context, parameter.name) == "COMMANDLINE":
+            raise typer.BadParameter(why, param_hint=parameter.opts[0])
 
 
 def _package(context: typer.Context, order: CompileOrder) -> Package:
@@ -248,12 +266,11 @@ def _package(context: typer.Context, order: CompileOrder) -> Package:
         compiled, specs = order.compile()
         show_warnings([*(w for spec in specs for w in spec.warnings), *compiled.warnings])
         return package_of(compiled)
-    for option in sorted(_COMPILING):
-        if _source(context, option) == "COMMANDLINE":
-            raise typer.BadParameter(
-                f"{order.pipeline} is compiled already; give the option to kfp-sdg compile",
-                param_hint=f"--{option.replace('_', '-')}",
-            )
+    _refuse_typed(
+        context,
+        _COMPILING,
+        f"{order.pipeline} is compiled already; give the option to kfp-sdg compile",
+    )
     return package
 
 
@@ -269,18 +286,12 @@ def _recurrence(
     """Return how a run is to recur; None where it is to run once.
 
     Raises:
-        typer.BadParameter: An option is about recurring runs, and there is to be none.
         SpecError: The schedule is none that KFP understands.
     """
     from kfp_sdg.cli.console import say
     from kfp_sdg.cluster.submit import Recurrence, schedule
 
     if cron is None:
-        if disabled or replace:
-            raise typer.BadParameter(
-                "is for recurring runs; add --recurring CRON",
-                param_hint="--disabled" if disabled else "--replace",
-            )
         return None
     when = schedule(cron)
     if when.notice:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -296,23 +295,20 @@ class ServerOptions:
             verify=not self.insecure,
         )
 
-    def again(self, run_id: str) -> str:
-        """Return the command that follows a run again.
-
-        Args:
-            run_id: The run.
-        """
-        words = ["kfp-sdg", "submit", "--follow", run_id]
+    def words(self) -> list[str]:
+        """Return the options that name the server again, as words of a command line."""
+        words = []
         for option, value in (
             ("--host", self.host),
             ("--dspa", self.dspa),
             ("-n", self.namespace),
             ("--token-file", self.token_file),
             ("--cookies", self.cookies),
+            ("--ui-host", self.ui_host),
             ("--ca", self.ca),
         ):
             words += [option, str(value)] if value else []
-        return shlex.join([*words, *(["--insecure"] if self.insecure else [])])
+        return [*words, *(["--insecure"] if self.insecure else [])]
 
     def _openshift_ai(self) -> Target:
         from kfp_sdg.cluster.submit import pipeline_server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import typer
 
 from kfp_sdg.cli.console import error_console, say, speaks_json, write_json
 from kfp_sdg.cli.numbers import rows_phrase
-from kfp_sdg.errors import ClusterError, Position, Terminated
+from kfp_sdg.errors import ClusterError, Position, StorageError, Terminated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,6 +45,15 @@ class Following:
     log_format: str | None
     server: ServerOptions
     output: Path | None = None
+
+    def again(self, run_id: str) -> str:
+        """Return the command that follows a run again, and then fetches as this one was to.
+
+        Args:
+            run_id: The run.
+        """
+        output = ("--output", str(self.output)) if self.output else ()
+        return shlex.join(["kfp-sdg", "submit", "--follow", run_id, *self.server.words(), *output])
 
 
 def given_parameters(file: Path | None, typed: Iterable[str], rows: str | None) -> dict[str, Given]:
@@ -110,7 +120,12 @@ class Submission:
         version = upload(server, self.package)
         now = datetime.now(UTC)
         name = self.name or f"{self.package.display_name} {now:%Y-%m-%d %H:%M:%S}"
-        run_id = start_run(server, self._order(server, version, name))
+        order = self._order(server, version, name)
+        try:
+            run_id = start_run(server, order)
+        except KeyboardInterrupt:
+            say(f"Nobody knows whether the run {name!r} began: look before you try again.")
+            raise
         self._tell(server, version, run_id)
         return run_id
 
@@ -204,10 +219,10 @@ def follow_run(server: Server, run_id: str, package: Package, following: Followi
             terminate(server, run_id)
             say(f"The run {run_id} is being ended.")
         else:
-            say(f"The run goes on. To follow it again: {following.server.again(run_id)}")
+            say(f"The run goes on. To follow it again: {following.again(run_id)}")
         raise
     except ClusterError as error:
-        error.add_note(f"The run may go on. To follow it again: {following.server.again(run_id)}")
+        error.add_note(f"The run may go on. To follow it again: {following.again(run_id)}")
         raise
     if speaks_json():
         write_json(console, "run_ended", **ended(run))
@@ -215,8 +230,18 @@ def follow_run(server: Server, run_id: str, package: Package, following: Followi
         say(summary_line(run))
     if not run.state.is_success:
         raise _failure(server, run)
-    if following.output:
-        _fetch(server, run, package, following.output)
+    if not following.output:
+        return
+    again = f"To fetch what it made: {following.again(run_id)}"
+    try:
+        with terminated_in_order():
+            _fetch(server, run, package, following.output)
+    except (KeyboardInterrupt, Terminated):
+        say(f"The run is done. {again}")
+        raise
+    except (ClusterError, StorageError) as error:
+        error.add_note(again)
+        raise
 
 
 def _fetch(server: Server, run: RunView, package: Package, folder: Path) -> None:
