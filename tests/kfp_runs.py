@@ -10,6 +10,7 @@ from kfp_sdg.engine import Observer
 from kfp_sdg.spec.model import BlockSpec, ConfigFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from kfp_sdg.engine import RunResult
@@ -75,6 +76,33 @@ class Notes(Observer):
 
     def run_stopped(self, partial: RunResult, block_name: str) -> None:
         self.stopped = (partial, block_name)
+
+
+class Meddler(Notes):
+    """Does something when a block has told that some of its rows are done."""
+
+    def __init__(self, block: int, act: Callable[[], None]) -> None:
+        """Wait for it.
+
+        Args:
+            block: The block's number, from 1.
+            act: What to do.
+        """
+        super().__init__()
+        self._block = block
+        self._act = act
+
+    def block_progress(
+        self, index: int, *, arrived: int, done: int, rejected: int, usage: Usage
+    ) -> None:
+        if index == self._block and done:
+            self._act()
+        super().block_progress(index, arrived=arrived, done=done, rejected=rejected, usage=usage)
+
+
+def interrupt() -> None:
+    """Do as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from container_runs import containers
-from kfp_runs import ROWS, Notes, write_rows
+from kfp_runs import ROWS, Meddler, write_rows
 from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
 from kfp_sdg.spec.model import BlockSpec, PipelineSpec
 from stub_teacher import StubTeacher
 
 if TYPE_CHECKING:
     from kfp_sdg.compiler.containers import ContainerTool
-    from kfp_sdg.teacher import Usage
 
 OUTSIDE = "192.0.2.1:443"
 """An address that nobody has (RFC 5737); with a network the attempt would time out."""
@@ -136,24 +135,20 @@ def test_the_api_key_is_a_file_that_neither_a_command_line_nor_the_tool_shows(
     shown: list[str] = []
     found: list[str] = []
 
-    class Looking(Notes):
-        def block_progress(
-            self, index: int, *, arrived: int, done: int, rejected: int, usage: Usage
-        ) -> None:
-            if done:
-                names = containers(tool)
-                shown.extend(tool.ask("inspect", name) for name in names)
-                shown.extend(command_lines())
-                (task,) = (name for name in names if not name.endswith("-gateway"))
-                found.append(tool.ask("exec", task, "python3", "-c", FIND_KEY).strip())
-                raise KeyboardInterrupt
+    def look() -> None:
+        names = containers(tool)
+        shown.extend(tool.ask("inspect", name) for name in names)
+        shown.extend(command_lines())
+        (task,) = (name for name in names if not name.endswith("-gateway"))
+        found.append(tool.ask("exec", task, "python3", "-c", FIND_KEY).strip())
+        raise KeyboardInterrupt
 
     rows = write_rows(folder / "rows.jsonl", ROWS[:1])
     spec = PipelineSpec((BlockSpec("sleeps", "TroubleBlock", {"kind": "sleep"}),))
     with StubTeacher() as stub:
         options = LocalRunOptions(teacher_url=stub.url, plugins=probes, containers=tool)
         with pytest.raises(KeyboardInterrupt):
-            run_with_kfp(spec, rows, folder / "out", options, Looking())
+            run_with_kfp(spec, rows, folder / "out", options, Meddler(1, look))
     assert found == [key]
     assert sum("--entrypoint=" in text for text in shown) >= 1
     assert not any(key in text for text in shown)

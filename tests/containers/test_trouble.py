@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from container_runs import containers
-from kfp_runs import DROP_B, PROMPT, ROWS, Notes, write_rows
+from kfp_runs import DROP_B, PROMPT, ROWS, Meddler, Notes, interrupt, write_rows
 from kfp_sdg.cli.__main__ import main
 from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
 from kfp_sdg.engine import read_run
@@ -25,7 +25,6 @@ from signals import reset_signals
 
 if TYPE_CHECKING:
     from kfp_sdg.compiler.containers import ContainerTool
-    from kfp_sdg.teacher import Usage
     from stub_answers import Ask
     from stub_teacher import StubTeacher
 
@@ -82,18 +81,11 @@ def test_a_block_fails_in_its_own_words(folder: Path, options: LocalRunOptions) 
 def test_a_container_that_somebody_kills_fails_the_run(
     folder: Path, options: LocalRunOptions, tool: ContainerTool
 ) -> None:
-    class Killing(Notes):
-        def block_progress(
-            self, index: int, *, arrived: int, done: int, rejected: int, usage: Usage
-        ) -> None:
-            if index == 2 and done:
-                (name,) = containers(tool)
-                tool.ask("kill", "--signal", "KILL", name)
-            super().block_progress(
-                index, arrived=arrived, done=done, rejected=rejected, usage=usage
-            )
+    def kill() -> None:
+        (name,) = containers(tool)
+        tool.ask("kill", "--signal", "KILL", name)
 
-    error = failure("sleep", folder, options, Killing())
+    error = failure("sleep", folder, options, Meddler(2, kill))
     assert "the task's container was killed (SIGKILL)" in str(error)
 
 
@@ -111,19 +103,9 @@ def test_a_task_that_needs_more_memory_than_it_has_fails_the_run(
 def test_an_interrupt_ends_a_task_whether_it_listens_or_not(
     kind: str, folder: Path, options: LocalRunOptions
 ) -> None:
-    class Interrupting(Notes):
-        def block_progress(
-            self, index: int, *, arrived: int, done: int, rejected: int, usage: Usage
-        ) -> None:
-            if index == 2 and done:
-                raise KeyboardInterrupt
-            super().block_progress(
-                index, arrived=arrived, done=done, rejected=rejected, usage=usage
-            )
-
     sleeping = BlockSpec("sleeps", "TroubleBlock", {"kind": kind})
     rows = write_rows(folder / "rows.jsonl", ROWS)
-    notes = Interrupting()
+    notes = Meddler(2, interrupt)
     with pytest.raises(KeyboardInterrupt):
         run_with_kfp(PipelineSpec((DROP_B, sleeping)), rows, folder / "out", options, notes)
     assert notes.stopped is not None

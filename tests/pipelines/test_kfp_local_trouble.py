@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kfp_runs import DROP_B, PROMPT, ROWS, Notes, write_rows
+from kfp_runs import DROP_B, PROMPT, ROWS, Meddler, interrupt, write_rows
 from kfp_sdg.compiler import LocalRunOptions, run_with_kfp
 from kfp_sdg.engine import read_run
 from kfp_sdg.errors import BlockError
@@ -21,7 +21,6 @@ from kfp_sdg.spec.model import BlockSpec, PipelineSpec
 from stub_teacher import StubTeacher
 
 if TYPE_CHECKING:
-    from kfp_sdg.teacher import Usage
     from stub_answers import Ask
 
 TROUBLE = """
@@ -99,18 +98,8 @@ def test_the_api_key_reaches_the_tasks_from_a_file_too(
 def test_an_interrupt_stops_the_tasks_and_hands_over_what_was_finished(
     rows: Path, tmp_path: Path, trouble: LocalRunOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Interrupting(Notes):
-        def block_progress(
-            self, index: int, *, arrived: int, done: int, rejected: int, usage: Usage
-        ) -> None:
-            if index == 2 and done:
-                raise KeyboardInterrupt
-            super().block_progress(
-                index, arrived=arrived, done=done, rejected=rejected, usage=usage
-            )
-
     monkeypatch.setenv("PID_FILE", str(tmp_path / "pid"))
-    notes = Interrupting()
+    notes = Meddler(2, interrupt)
     spec = PipelineSpec((DROP_B, BlockSpec("sleeps", "SleepingBlock")))
     with pytest.raises(KeyboardInterrupt):
         run_with_kfp(spec, rows, tmp_path / "out", trouble, notes)
