@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import shutil
@@ -92,7 +93,9 @@ def test_other_things_are_never_replaced_and_nothing_is_sent(kfp, artifacts, tmp
     (tmp_path / "out/dataset").mkdir(parents=True)
     (tmp_path / "out/dataset/thesis.tex").write_text("x")
     assert submit(kfp, tmp_path) == 2
-    assert "is there already and no dataset of ours" in words(capsys.readouterr().err)
+    assert "is there already and holds what was not fetched (thesis.tex)" in words(
+        capsys.readouterr().err
+    )
     assert kfp.calls == []
     assert (tmp_path / "out/dataset/thesis.tex").exists()
 
@@ -159,6 +162,25 @@ def test_an_archive_writes_nothing_outside(kfp, artifacts, tmp_path, capsys):
     kfp.extra["/artifacts/"] = lambda call: (200, archive.getvalue(), "application/gzip")
     assert submit(kfp, tmp_path) == 1
     assert not (tmp_path / "evil").exists()
+    assert "is broken" in words(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("size", [40, 400])
+def test_an_archive_that_breaks_off_is_no_success(kfp, artifacts, tmp_path, capsys, size):
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as packed:
+        packed.add(artifacts.folders[DATASET], ".")
+    data = archive.getvalue()[:size]
+    kfp.extra["/artifacts/"] = lambda call: (200, data, "application/gzip")
+    assert submit(kfp, tmp_path) == 1
+    assert "Error: 'dataset' is at" in capsys.readouterr().err
+    assert list((tmp_path / "out").rglob("*")) == []
+
+
+def test_an_archive_of_nonsense_is_no_success(kfp, artifacts, tmp_path, capsys):
+    data = gzip.compress(b"x" * 2000)[:10] + b"nonsense" * 300
+    kfp.extra["/artifacts/"] = lambda call: (200, data, "application/gzip")
+    assert submit(kfp, tmp_path) == 1
     assert "is broken" in words(capsys.readouterr().err)
 
 

@@ -134,6 +134,11 @@ def is_dataset(folder: str | os.PathLike[str]) -> bool:
     return MANIFEST_NAME in names or _UNFINISHED in names
 
 
+def is_of_a_dataset(name: str) -> bool:
+    """Tell whether a file's name is one that a dataset artifact has."""
+    return name in (MANIFEST_NAME, _UNFINISHED) or _PART.fullmatch(name) is not None
+
+
 def _clear(folder: Path) -> Path:
     """Make the folder ready for writing; return its file that says it is unfinished."""
     folder.mkdir(parents=True, exist_ok=True)

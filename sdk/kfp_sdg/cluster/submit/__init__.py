@@ -6,11 +6,12 @@ outside of the cluster or a pod inside of it. It never compiles and never runs a
 
 from kfp_sdg.cluster.submit.cron import Schedule, schedule
 from kfp_sdg.cluster.submit.dspa import pipeline_server
-from kfp_sdg.cluster.submit.fetching import Fetched, fetch, require_room, require_way
+from kfp_sdg.cluster.submit.fetching import Fetched, fetch, require_way
 from kfp_sdg.cluster.submit.following import RunObserver, Watching, failures, follow, last_words
 from kfp_sdg.cluster.submit.package import Package, package_of, read_package
 from kfp_sdg.cluster.submit.parameters import Given, check_parameters, read_parameter_file
 from kfp_sdg.cluster.submit.recurring import Recurrence, start_recurring
+from kfp_sdg.cluster.submit.room import require_room
 from kfp_sdg.cluster.submit.server import MissingError, Server
 from kfp_sdg.cluster.submit.states import RunState, RunView, TaskState, TaskView
 from kfp_sdg.cluster.submit.target import Target, kubeflow

@@ -9,8 +9,10 @@ with credentials of the environment.
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import tarfile
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
 from kfp_sdg.cluster.submit.metadata import artifact_uris
+from kfp_sdg.cluster.submit.room import drop_rejected, in_whole
 from kfp_sdg.engine.results import REJECTED, folder_names
 from kfp_sdg.errors import ClusterError, SpecError, StorageError
 
@@ -83,13 +86,17 @@ def fetch(server: Server, run_id: str, package: Package, folder: Path) -> Iterat
         raise NotFetchedError(
             f"the run is done, but nobody can say where its artifacts are: {error}"
         ) from error
+    kept: list[Path] = []
     for output in package.outputs:
         made = next((uris[producer] for producer in output.producers if producer in uris), "")
         if not made:
             raise NotFetchedError(f"ML Metadata knows no artifact of the output {output.name!r}")
         fetched = _fetched(server, output.name, made, folder / output.name)
         yield fetched
-        yield from _rejected(server, package, uris, fetched, folder / REJECTED)
+        for rejected in _rejected(server, package, uris, fetched, folder / REJECTED):
+            kept.append(rejected.folder)
+            yield rejected
+    drop_rejected(folder, kept)
 
 
 def require_way(target: Target) -> None:
@@ -107,41 +114,6 @@ def require_way(target: Target) -> None:
     )
     error.exit_code = SpecError.exit_code
     raise error
-
-
-def require_room(package: Package, folder: Path) -> None:
-    """Raise a ``StorageError`` if a run has no outputs, or they have no place in a folder.
-
-    Datasets that are there already are replaced, and nothing else.
-
-    Args:
-        package: The pipeline.
-        folder: Where they are to go.
-    """
-    if not package.outputs:
-        raise _mistake(f"{package.display_name} puts out no artifact that --output could fetch")
-    rejected = folder / REJECTED
-    places = [folder / output.name for output in package.outputs]
-    places += [rejected] if rejected.is_file() else sorted(rejected.glob("*"))
-    for place in places:
-        if not _may_be_replaced(place):
-            raise _mistake(
-                f"{place} is there already and no dataset of ours; choose another --output"
-            )
-
-
-def _mistake(message: str) -> StorageError:
-    error = StorageError(message)
-    error.exit_code = SpecError.exit_code
-    return error
-
-
-def _may_be_replaced(place: Path) -> bool:
-    from kfp_sdg.storage.artifact import is_dataset
-
-    if not place.exists():
-        return True
-    return place.is_dir() and (is_dataset(place) or not any(place.iterdir()))
 
 
 def _rejected(
@@ -165,7 +137,7 @@ def _fetched(server: Server, output: str, uri: str, folder: Path) -> Fetched:
     from kfp_sdg.storage import read_dataset
     from kfp_sdg.storage.artifact import is_dataset
 
-    with _in_whole(folder) as part:
+    with in_whole(folder) as part:
         try:
             _download(server, uri, part)
         except (ClusterError, StorageError) as error:
@@ -178,23 +150,6 @@ def _fetched(server: Server, output: str, uri: str, folder: Path) -> Fetched:
             return Fetched(output, folder)
         stored = read_dataset(part)
         return Fetched(output, folder, stored.manifest.rows, stored.manifest.history)
-
-
-@contextmanager
-def _in_whole(folder: Path) -> Iterator[Path]:
-    """Give a folder for an artifact that gets its name once it is complete."""
-    part = folder.with_name(f".{folder.name}.part")
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        yield part
-        if folder.is_dir():  # an older dataset, or nothing
-            shutil.rmtree(folder)
-        part.rename(folder)
-    except OSError as error:
-        raise StorageError(f"cannot write {folder}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _download(server: Server, uri: str, folder: Path) -> None:
@@ -234,7 +189,7 @@ def _as_archive(server: Server, uri: str, folder: Path) -> None:
     try:
         with tarfile.open(archive, "r:gz") as packed:
             packed.extractall(folder, filter="data")
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ClusterError(f"the archive of the dashboard's server is broken: {error}") from error
     finally:
         archive.unlink()
