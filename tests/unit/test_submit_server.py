@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from http.server import BaseHTTPRequestHandler
+
 import pytest
 
+from argo_nodes import STARTED
 from connect_proxy import ConnectProxy
 from fake_kfp import FakeKfp
 from fake_kfp_calls import Fault
 from kfp_sdg.cluster.submit import Server, get_run, kubeflow, terminate
 from kfp_sdg.cluster.submit.credentials import FixedToken
+from kfp_sdg.cluster.submit.states import view_of
 from kfp_sdg.cluster.submit.target import IN_CLUSTER, base_of
 from kfp_sdg.errors import ClusterError
 from submit_runs import QUICK, hurry, server_at
@@ -138,3 +142,15 @@ def test_a_run_that_is_ending_already_is_no_failure_to_end_it(kfp, state, harmle
     else:
         with pytest.raises(ClusterError, match="Row not found"):
             terminate(server, "run-1")
+
+
+@pytest.mark.parametrize("date", ["Thu, 26 Nov 2026 10:01:00 GMT", "Thu, 26 Nov 2026 09:59:00 GMT"])
+def test_how_long_a_run_takes_is_told_by_the_servers_clock(kfp, monkeypatch, date):
+    """The fake's runs begin at 10:00:00."""
+    monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", lambda *_: date)
+    server = server_at(kubeflow(kfp.url))
+    kfp.extra["/apis/v2beta1/runs/"] = lambda call: (
+        (200, {"run_id": "run-1", "state": "RUNNING", "created_at": STARTED}, "")
+    )
+    run = view_of(get_run(server, "run-1"), (), server.clock())
+    assert run.seconds == (60.0 if "10:01" in date else 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 import yaml
@@ -41,7 +42,7 @@ def view(package, state, tasks):
     class Answer:
         data = json.dumps(run)
 
-    seen = view_of(ApiClient().deserialize(Answer, "V2beta1Run"), package.tasks)
+    seen = view_of(ApiClient().deserialize(Answer, "V2beta1Run"), package.tasks, datetime.now(UTC))
     return {str(task.task): task.state for task in seen.tasks}
 
 

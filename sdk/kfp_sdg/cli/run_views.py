@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
@@ -113,7 +112,7 @@ class PlainRun:
             return
         running = [str(view.task) for view in run.tasks if view.state is TaskState.RUNNING]
         what = f"running: {', '.join(running)}" if running else "no task runs yet"
-        self._write(Text(f"still {what}; after {clock(_age(run))}"))
+        self._write(Text(f"still {what}; after {clock(run.seconds)}"))
 
     def tell(self, message: str) -> None:
         """Write a line about the server."""
@@ -135,6 +134,7 @@ class LiveRun(PlainRun):
         """
         super().__init__(console)
         self._run: RunView | None = None
+        self._looked = 0.0
         self._spinner = Spinner("dots")
         self._live = Live(
             get_renderable=self.picture, console=console, transient=True, refresh_per_second=8
@@ -161,13 +161,14 @@ class LiveRun(PlainRun):
 
     def looked(self, run: RunView) -> None:
         """Keep what is to be shown."""
-        self._run = run
+        self._run, self._looked = run, time.monotonic()
 
     def picture(self) -> RenderableType:
         """Return what is on the screen now."""
         run = self._run
         if run is None:
             return Text("waiting for the run", style="dim")
+        later = 0.0 if run.state.is_final else time.monotonic() - self._looked
         table = Table.grid(padding=(0, 1, 0, 0))
         room = max(self._console.height - 4, 1)
         running = [
@@ -180,13 +181,13 @@ class LiveRun(PlainRun):
                 self._spinner,
                 Text(f"[{index}/{len(run.tasks)}]", style="dim"),
                 Text(str(view.task), style="bold"),
-                Text(clock(_since(view.started)) if view.started else "", style="dim"),
+                Text(clock(run.since(view.started) + later) if view.started else "", style="dim"),
                 Text(_retries(view) if view.retries else "", style="yellow"),
             )
         done = sum(view.state.is_final for view in run.tasks)
         word = {RunState.PAUSED: "paused", RunState.CANCELING: "being ended"}.get(run.state, "")
         hidden = f", {len(running) - room} more running" if len(running) > room else ""
-        foot = f"{done} of {len(run.tasks)} tasks done{hidden}, {clock(_age(run))}"
+        foot = f"{done} of {len(run.tasks)} tasks done{hidden}, {clock(run.seconds + later)}"
         foot += f", {word}" if word else ""
         return Group(table, Text(f"{foot} (Ctrl-C leaves the run going)", style="dim"))
 
@@ -254,12 +255,12 @@ def summary_line(run: RunView) -> str:
         f"{counts[state]} {_WORDS.get(state, state.value)}" for state in TaskState if counts[state]
     ]
     of_tasks = f": {', '.join(parts)}" if parts else ""
-    return f"{run.state.value.capitalize()} after {clock(_age(run))}{of_tasks}"
+    return f"{run.state.value.capitalize()} after {clock(run.seconds)}{of_tasks}"
 
 
 def ended(run: RunView) -> dict[str, Any]:
     """Return what a machine wants to know of a run's end."""
-    return {"run_id": run.run_id, "state": run.state.value, "seconds": round(_age(run), 3)}
+    return {"run_id": run.run_id, "state": run.state.value, "seconds": round(run.seconds, 3)}
 
 
 def _line(index: int, of: int, view: TaskView, words: str, style: str) -> Text:
@@ -272,15 +273,3 @@ def _line(index: int, of: int, view: TaskView, words: str, style: str) -> Text:
 
 def _retries(view: TaskView) -> str:
     return f"{view.retries} {'retry' if view.retries == 1 else 'retries'}"
-
-
-def _age(run: RunView) -> float:
-    """Return how long a run takes, or took."""
-    if run.started is None:
-        return 0.0
-    end = run.ended or datetime.now(UTC)
-    return max((end - run.started).total_seconds(), 0.0)
-
-
-def _since(moment: datetime) -> float:
-    return max((datetime.now(UTC) - moment).total_seconds(), 0.0)

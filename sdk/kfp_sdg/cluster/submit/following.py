@@ -74,7 +74,8 @@ def follow(
     watching = watching or Watching()
     state, tasks = None, tuple(TaskView(task) for task in plan)
     for pause in growing(watching.first_poll, watching.slowest_poll):
-        run = view_of(get_run(server, run_id, watching.patience), plan)
+        answer = get_run(server, run_id, watching.patience)
+        run = view_of(answer, plan, server.clock())
         if run.state != state:
             observer.run_changed(run)
         for index, (now, then) in enumerate(zip(run.tasks, tasks, strict=True), start=1):

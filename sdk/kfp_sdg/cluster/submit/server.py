@@ -12,6 +12,8 @@ from __future__ import annotations
 import json
 import os
 import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -105,6 +107,13 @@ class Server:
     def timeout(self) -> tuple[float, float]:
         """Seconds for a connection and for an answer, as the client takes them."""
         return (self._patience.request, self._patience.request)
+
+    def clock(self) -> datetime:
+        """Return the time of the last answer by the server's clock, or of now by ours."""
+        try:
+            return parsedate_to_datetime(self._api.last_response.getheader("Date"))
+        except (TypeError, ValueError):  # none, or none that is one
+            return datetime.now(UTC)
 
     def greet(self) -> None:
         """Ask whether this is a server at all, and whether several people share it.

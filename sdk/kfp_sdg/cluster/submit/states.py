@@ -128,7 +128,7 @@ class TaskView:
         """How long it took; None before it ended."""
         if self.started is None or self.ended is None:
             return None
-        return max((self.ended - self.started).total_seconds(), 0.0)
+        return _between(self.started, self.ended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,23 +143,41 @@ class RunView:
         error: What the server says of the run's failure, or "".
         started: When it was made.
         ended: When it ended; None before.
+        seen: The moment, by the server's clock: a laptop's may be another one.
     """
 
     run_id: str
     name: str
     state: RunState
     tasks: tuple[TaskView, ...]
+    seen: datetime
     error: str = ""
     started: datetime | None = None
     ended: datetime | None = None
 
+    @property
+    def seconds(self) -> float:
+        """How long it takes, or took; 0 where the server does not say since when."""
+        return (
+            self.since(self.started) if self.ended is None else _between(self.started, self.ended)
+        )
 
-def view_of(run: V2beta1Run, plan: Sequence[PlannedTask]) -> RunView:
+    def since(self, moment: datetime | None) -> float:
+        """Return the seconds from a moment to the look at the run; 0 for None.
+
+        Args:
+            moment: The moment, by the server's clock.
+        """
+        return _between(moment, self.seen)
+
+
+def view_of(run: V2beta1Run, plan: Sequence[PlannedTask], seen: datetime) -> RunView:
     """Return a run as people want to see it.
 
     Args:
         run: The run, as the server tells of it.
         plan: The tasks that it has.
+        seen: The server's time.
     """
     state = RunState.of(run.state)
     details = run.run_details.task_details if run.run_details else None
@@ -170,6 +188,7 @@ def view_of(run: V2beta1Run, plan: Sequence[PlannedTask]) -> RunView:
         name=str(run.display_name or run.run_id),
         state=state,
         tasks=tuple(_task_view(task, owners.get(task.path), nodes, state) for task in plan),
+        seen=seen,
         error=_run_error(run),
         started=run.created_at,
         ended=_time(run.finished_at) if state.is_final else None,
@@ -290,6 +309,10 @@ class _Nodes:
                 if parent.name in own:
                     return own[parent.name]
         return candidates[0]
+
+
+def _between(start: datetime | None, end: datetime) -> float:
+    return 0.0 if start is None else max((end - start).total_seconds(), 0.0)
 
 
 def _last_part(node_id: str) -> str:
