@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.registry import _registry
 
 from kfp_sdg.errors import StorageError
 from kfp_sdg.storage import read_rows, rows_from_objects, write_dataset
@@ -305,6 +306,7 @@ class TestPlaces:
         self, url: str, module: str, package: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+        monkeypatch.delitem(_registry, url.partition(":")[0], raising=False)  # nor used before
         with pytest.raises(StorageError) as caught:
             read_rows(url)
         assert str(caught.value).startswith(f"{url}: ")

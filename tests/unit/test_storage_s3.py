@@ -141,6 +141,7 @@ def test_a_bucket_that_is_missing_is_told_and_not_made(
         assert "there is no such bucket; make it first" in told
     with pytest.raises(StorageError, match="there is no such bucket"):
         open_journal("s3://bucke")
+    assert server.names() == ["rows.jsonl"]
     with pytest.raises(StorageError, match=r"bucket/none\.jsonl: no such file or folder"):
         read_rows("s3://bucket/none.jsonl")
 

@@ -40,12 +40,12 @@ def is_folder(place: str) -> bool:
     """
     if is_url(place):
         files, path = file_system(place)
+        if object_store.is_object_store(place):  # a key that may not list can read a file
+            return bool(_ask(place, lambda: files.info(path)["type"]) == "directory")
         exists, folder = _ask(place, lambda: (files.exists(path), files.isdir(path)))
     else:
         exists, folder = os.path.exists(place), os.path.isdir(place)
     if not exists:
-        if object_store.is_object_store(place):  # it may be the bucket that is missing
-            _ask(place, lambda: files.ls(path))
         raise StorageError(f"{place}: {_MISSING}")
     return bool(folder)
 
