@@ -15,12 +15,12 @@ import re
 import threading
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from argo_nodes import ENDED, STARTED, ArgoNodes
 from fake_kfp_calls import PREFIX, Call, Fault, Moment, Refusal, read_upload
+from loopback_server import Handler, start, stop
 
 if TYPE_CHECKING:
     import ssl
@@ -88,16 +88,11 @@ class FakeKfp:
         return [call.body for call in self.calls if str(call) == of]
 
     def __enter__(self) -> FakeKfp:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        if self.tls:
-            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self._server = start(_handler(self), self.tls)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        stop(self._server)
 
     # -- what the server does -------------------------------------------------------------------
 
@@ -292,18 +287,9 @@ class FakeKfp:
         return 200, '{"error_message":"Failed to read logs from pod"}', "text/plain"
 
 
-def _handler(kfp: FakeKfp) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body in one packet: else each answer waits 40 ms for the client
-
-        def do_GET(self) -> None:
-            self._serve()
-
-        do_POST = do_DELETE = do_PATCH = do_GET
-
-        def _serve(self) -> None:
-            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+def _handler(kfp: FakeKfp) -> type[Handler]:
+    class Ours(Handler):
+        def serve(self, raw: bytes) -> None:
             kind = self.headers.get("Content-Type") or ""
             if kind.startswith("multipart/"):
                 body: Any = f"Content-Type: {kind}\r\n\r\n".encode() + raw
@@ -323,17 +309,9 @@ def _handler(kfp: FakeKfp) -> type[BaseHTTPRequestHandler]:
                 data = content
             else:
                 data = (content if isinstance(content, str) else json.dumps(content)).encode()
-            self.send_response(status)
+            sent = {"Content-Type": kind or "application/json"}
             if 300 <= status < 400:
-                place = content["message"] if isinstance(content, dict) else content
-                self.send_header("Location", str(place))
-            self.send_header("Content-Type", kind or "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-            self.wfile.flush()
+                sent["Location"] = content["message"] if isinstance(content, dict) else content
+            self.send(status, data, sent)
 
-        def log_message(self, *arguments: Any) -> None:
-            """Say nothing."""
-
-    return Handler
+    return Ours

@@ -20,7 +20,6 @@ import time
 from collections import deque
 from copy import deepcopy
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -29,6 +28,7 @@ import yaml
 from fake_kserve import Controller
 from fake_kubernetes_calls import GROUP, Call, Fault, Refusal, Request, allows, merge
 from kserve_rights import calls_beyond_rights
+from loopback_server import Handler, start, stop
 
 if TYPE_CHECKING:
     import ssl
@@ -150,16 +150,11 @@ class FakeKubernetes:
         return account
 
     def __enter__(self) -> FakeKubernetes:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        if self.tls:
-            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self._server = start(_handler(self), self.tls)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *others: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        stop(self._server)
         if kind is None:  # every test that talks to it holds that
             assert calls_beyond_rights(self.calls) == []
 
@@ -297,20 +292,9 @@ def _check_strictly(request: Request) -> None:
             raise Refusal(422, "Invalid", f"metadata.annotations.{key}: Invalid value: {value!r}")
 
 
-def _handler(cluster: FakeKubernetes) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body in one packet: else each answer waits 40 ms for the client
-
-        def do_GET(self) -> None:
-            self._serve(None)
-
-        def do_PATCH(self) -> None:
-            self._serve(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-        do_POST = do_PUT = do_DELETE = do_GET
-
-        def _serve(self, body: Any) -> None:
+def _handler(cluster: FakeKubernetes) -> type[Handler]:
+    class Ours(Handler):
+        def serve(self, raw: bytes) -> None:
             parts = urlsplit(self.path)
             found = _PATH.fullmatch(parts.path)
             group, version, namespace, resource, name = found.groups() if found else [""] * 5
@@ -326,7 +310,7 @@ def _handler(cluster: FakeKubernetes) -> type[BaseHTTPRequestHandler]:
                 (self.headers.get("Authorization") or "").partition(" ")[2],
                 self.headers.get("Content-Type") or "",
                 query,
-                body,
+                json.loads(raw) if raw else None,
                 group,
             )
             answer = cluster.answer(request)
@@ -334,16 +318,7 @@ def _handler(cluster: FakeKubernetes) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 return
             status, content, headers = answer
-            text = json.dumps(content).encode()
-            self.send_response(status)
-            for key, value in {"Content-Type": "application/json", **headers}.items():
-                self.send_header(key, value)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-            self.wfile.flush()
+            kind = {"Content-Type": "application/json"}
+            self.send(status, json.dumps(content).encode(), {**kind, **headers})
 
-        def log_message(self, *arguments: Any) -> None:
-            """Say nothing."""
-
-    return Handler
+    return Ours
