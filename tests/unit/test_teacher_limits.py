@@ -112,7 +112,9 @@ def test_it_starts_at_a_guess_below_the_cap(most: int, start: int, limit: int) -
     assert AdaptiveLimiter(most, start=start).limit == limit
 
 
-@pytest.mark.parametrize(("slots", "least", "most"), [(4, 4, 30), (64, 64, 500)])
+# Wide bounds: on a machine that does other things the server is slower than it says. What the rule
+# finds exactly is held by the simulated tests.
+@pytest.mark.parametrize(("slots", "least", "most"), [(4, 3, 30), (64, 40, 500)])
 def test_it_finds_the_slots_of_a_server(slots: int, least: int, most: int) -> None:
     with (
         StubTeacher(slots=slots, latency=0.1) as stub,
