@@ -138,7 +138,8 @@ def test_where_nothing_can_be_fetched_the_address_is_told(kfp, artifacts, tmp_pa
 def test_an_api_server_without_a_dashboard_has_no_metadata(kfp, tmp_path, capsys):
     assert submit(kfp, tmp_path) == 1
     error = words(capsys.readouterr().err)
-    assert "the run is done, but nobody can say where its artifacts are" in error
+    assert kfp.runs == {}
+    assert "--output could not find what the run makes: there is no ML Metadata at" in error
     assert "the host has to be the dashboard's, svc/ml-pipeline-ui" in error
 
 

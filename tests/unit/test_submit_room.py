@@ -70,3 +70,10 @@ def test_rejected_rows_of_an_earlier_run_go(tmp_path):
     assert not (tmp_path / "rejected/then").exists()
     drop_rejected(tmp_path, [])
     assert not (tmp_path / "rejected").exists()
+
+
+@pytest.mark.parametrize("output", ["file", "file/below"])
+def test_a_file_in_the_way_is_told_before_the_run(tmp_path, output):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="file is a file, so that --output cannot be"):
+        require_room(PACKAGE, tmp_path / output)

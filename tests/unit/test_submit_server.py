@@ -11,7 +11,7 @@ from connect_proxy import ConnectProxy
 from fake_kfp import FakeKfp
 from fake_kfp_calls import Fault
 from kfp_sdg.cluster.submit import Server, get_run, kubeflow, terminate
-from kfp_sdg.cluster.submit.credentials import FixedToken
+from kfp_sdg.cluster.submit.credentials import FileToken, FixedToken, cookies_of
 from kfp_sdg.cluster.submit.states import view_of
 from kfp_sdg.cluster.submit.target import IN_CLUSTER, base_of
 from kfp_sdg.errors import ClusterError
@@ -154,3 +154,26 @@ def test_how_long_a_run_takes_is_told_by_the_servers_clock(kfp, monkeypatch, dat
     )
     run = view_of(get_run(server, "run-1"), (), server.clock())
     assert run.seconds == (60.0 if "10:01" in date else 0.0)
+
+
+def test_a_token_that_is_being_written_anew_is_the_one_of_before(tmp_path):
+    """``oc create token NAME > FILE`` leaves the file empty until it has one."""
+    file = tmp_path / "token"
+    token = FileToken(file)
+    with pytest.raises(ClusterError, match="cannot read the token"):
+        token.read()
+    file.write_text("first\n")
+    assert token.read() == "first"
+    file.write_text("")
+    assert token.read() == "first"
+    file.write_text("second")
+    assert token.read() == "second"
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "sécret"])
+def test_what_cannot_be_in_a_header_is_told_and_not_shown(text):
+    with pytest.raises(ClusterError, match="copy it anew") as raised:
+        FixedToken(text, "")
+    assert text not in str(raised.value)
+    with pytest.raises(ClusterError, match="copy it anew"):
+        cookies_of("session=sécret")

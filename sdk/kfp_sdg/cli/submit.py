@@ -314,13 +314,15 @@ def _checked(package: Package, given: Mapping[str, Given]) -> dict[str, Any]:
 def _server(options: ServerOptions, output: Path | None) -> Server:
     """Return the server, once it has answered, and there may be a way to fetch from it."""
     from kfp_sdg.cli.console import say
-    from kfp_sdg.cluster.submit import Server, require_way
+    from kfp_sdg.cluster.submit import Server, require_metadata, require_way
 
     target = options.target()
     if output:
         require_way(target)
     server = Server(target, tell=say)
     server.greet()
+    if output:
+        require_metadata(server)
     return server
 
 

@@ -8,6 +8,7 @@ from kfp_sdg.cluster.submit.cron import Schedule, schedule
 from kfp_sdg.cluster.submit.dspa import pipeline_server
 from kfp_sdg.cluster.submit.fetching import Fetched, fetch, require_way
 from kfp_sdg.cluster.submit.following import RunObserver, Watching, failures, follow, last_words
+from kfp_sdg.cluster.submit.metadata import require_metadata
 from kfp_sdg.cluster.submit.package import Package, package_of, read_package
 from kfp_sdg.cluster.submit.parameters import Given, check_parameters, read_parameter_file
 from kfp_sdg.cluster.submit.recurring import Recurrence, start_recurring
@@ -56,6 +57,7 @@ __all__ = [
     "pipeline_server",
     "read_package",
     "read_parameter_file",
+    "require_metadata",
     "require_room",
     "require_way",
     "schedule",

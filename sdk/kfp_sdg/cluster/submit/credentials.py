@@ -47,8 +47,11 @@ class FixedToken:
         Args:
             token: The token.
             cure: What to do when it is no longer accepted.
+
+        Raises:
+            ClusterError: It holds what no token can.
         """
-        self._token = token
+        self._token = _fit_for_a_header(token, "the token")
         self.cure = cure
 
     def read(self) -> str:
@@ -69,21 +72,25 @@ class FileToken:
             path: The file; read for each request.
         """
         self._path = path
+        self._last = ""
         self.cure = f"write a fresh one to {path}"
 
     def read(self) -> str:
-        """Return what the file holds.
+        """Return what the file holds; while somebody writes it anew, what it held before.
 
         Raises:
-            ClusterError: It cannot be read, or is empty.
+            ClusterError: It cannot be read, or is empty, or holds no token.
         """
         try:
             token = self._path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
+            if self._last:
+                return self._last
             raise ClusterError(f"cannot read the token in {self._path}: {error}") from error
-        if not token:
+        if not token and not self._last:
             raise ClusterError(f"the token's file {self._path} is empty")
-        return token
+        self._last = _fit_for_a_header(token, f"the token in {self._path}") or self._last
+        return self._last
 
     def renew(self) -> None:
         """Do nothing: the file is read for each request."""
@@ -131,9 +138,22 @@ def cookies_of(text: str) -> str:
 
     Args:
         text: ``name=value; name=value``, with or without ``Cookie:`` before it.
+
+    Raises:
+        ClusterError: It holds what no header can.
     """
     head, colon, rest = text.partition(":")
-    return " ".join((rest if colon and head.strip().lower() == "cookie" else text).split())
+    words = (rest if colon and head.strip().lower() == "cookie" else text).split()
+    for word in words:
+        _fit_for_a_header(word, "the cookie")
+    return " ".join(words)
+
+
+def _fit_for_a_header(text: str, what: str) -> str:
+    """Return a text of visible ASCII alone, which a word of a header is."""
+    if all("!" <= character <= "~" for character in text):
+        return text
+    raise ClusterError(f"{what} holds white space or letters beyond ASCII; copy it anew")
 
 
 def read_cookies(path: Path) -> str:

@@ -33,6 +33,18 @@ _GRPC_WEB = {
 }
 
 
+def require_metadata(server: Server) -> None:
+    """Raise a ``ClusterError`` unless ML Metadata answers, so that artifacts will be found.
+
+    Args:
+        server: The server.
+    """
+    try:
+        _context(server, "")
+    except ClusterError as error:
+        raise ClusterError(f"--output could not find what the run makes: {error}") from error
+
+
 def artifact_uris(server: Server, run_id: str) -> dict[tuple[TaskPath, str], str]:
     """Return where a run's artifacts are, by the task that made each and the output's name.
 
@@ -43,9 +55,7 @@ def artifact_uris(server: Server, run_id: str) -> dict[tuple[TaskPath, str], str
     Raises:
         ClusterError: ML Metadata cannot be asked, or knows no such run.
     """
-    if not server.target.metadata:
-        raise ClusterError("the pipeline server has no route to ML Metadata (mlmdProxy)")
-    context = _ask(server, "GetContextByTypeAndName", encode([(1, _RUN), (2, run_id)])).message(1)
+    context = _context(server, run_id)
     if not context.number(1):
         raise ClusterError(f"ML Metadata at {server.target.metadata} knows no run {run_id}")
     executions = list(_executions(server, context.number(1)))
@@ -70,6 +80,13 @@ def artifact_uris(server: Server, run_id: str) -> dict[tuple[TaskPath, str], str
         for execution, name, artifact in made
         if execution in paths and uris.get(artifact)
     }
+
+
+def _context(server: Server, run_id: str) -> Message:
+    """Return what ML Metadata has of a run, an empty message where it knows none."""
+    if not server.target.metadata:
+        raise ClusterError("the pipeline server has no route to ML Metadata (mlmdProxy)")
+    return _ask(server, "GetContextByTypeAndName", encode([(1, _RUN), (2, run_id)])).message(1)
 
 
 def _executions(server: Server, context: int) -> Iterator[Message]:

@@ -35,6 +35,11 @@ def require_room(package: Package, folder: Path) -> None:
     """
     if not package.outputs:
         raise _mistake(f"{package.display_name} puts out no artifact that --output could fetch")
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise _mistake(f"{there} is a file, so that --output cannot be {folder}")
+    if not os.access(there, os.W_OK):
+        raise _mistake(f"{there} may not be written, so that --output cannot be {folder}")
     rejected = folder / REJECTED
     places = [folder / output.name for output in package.outputs]
     places += [rejected] if rejected.is_file() else sorted(rejected.glob("*"))
