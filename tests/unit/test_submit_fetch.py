@@ -143,6 +143,15 @@ def test_an_api_server_without_a_dashboard_has_no_metadata(kfp, tmp_path, capsys
     assert "the host has to be the dashboard's, svc/ml-pipeline-ui" in error
 
 
+def test_ml_metadata_that_is_away_for_a_while_is_waited_for(kfp, artifacts, tmp_path):
+    kfp.fail(
+        Fault("MetadataStoreService/GetExecutions", 503, "upstream connect error"),
+        Fault("MetadataStoreService/GetExecutions"),
+    )
+    assert submit(kfp, tmp_path) == 0
+    assert read_dataset(tmp_path / "out/dataset").table.num_rows == 2
+
+
 def test_an_object_store_is_read_with_the_environments_credentials(kfp, artifacts, tmp_path):
     """A store that fsspec knows and the dashboard's server does not: memory://."""
     import fsspec

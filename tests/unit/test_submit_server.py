@@ -177,3 +177,17 @@ def test_what_cannot_be_in_a_header_is_told_and_not_shown(text):
     assert text not in str(raised.value)
     with pytest.raises(ClusterError, match="copy it anew"):
         cookies_of("session=sécret")
+
+
+@pytest.mark.parametrize(
+    ("host", "overheard"),
+    [
+        ("http://kubeflow.example.com", True),
+        ("https://kubeflow.example.com", False),
+        ("http://localhost:8080", False),
+        (IN_CLUSTER, False),
+    ],
+)
+def test_credentials_in_the_clear_are_noticed(host, overheard):
+    assert kubeflow(host, cookies="session=abc").may_be_overheard == overheard
+    assert not kubeflow(host).may_be_overheard

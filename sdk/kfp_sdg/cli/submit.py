@@ -319,6 +319,8 @@ def _server(options: ServerOptions, output: Path | None) -> Server:
     target = options.target()
     if output:
         require_way(target)
+    if target.may_be_overheard:
+        say(f"Whoever is between here and {target.api} can read the credentials: use https.")
     server = Server(target, tell=say)
     server.greet()
     if output:

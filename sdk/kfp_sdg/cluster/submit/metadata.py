@@ -19,6 +19,8 @@ from kfp_sdg.errors import ClusterError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from urllib3 import BaseHTTPResponse
+
     from kfp_sdg.cluster.submit.plan import TaskPath
     from kfp_sdg.cluster.submit.server import Server
 
@@ -133,14 +135,14 @@ def _ask(server: Server, method: str, request: bytes) -> Message:
 
     where = f"{server.target.metadata}/{_SERVICE}/{method}"
     body = struct.pack(">BI", 0, len(request)) + request
-    try:
+
+    def ask() -> tuple[BaseHTTPResponse, bytes]:
         answer = server.post_plain(where, body, _GRPC_WEB)
-        data = answer.data
-    except (HTTPError, OSError) as error:
-        why = " ".join(str(error).split())
-        raise ClusterError(
-            f"cannot reach ML Metadata at {server.target.metadata}: {why}"
-        ) from error
+        if answer.status >= 500:
+            raise HTTPError(f"HTTP {answer.status} of ML Metadata at {server.target.metadata}")
+        return answer, answer.data
+
+    answer, data = server.read(ask, "ML Metadata")
     kind = str(answer.headers.get("Content-Type") or "")
     if answer.status != 200 or not kind.startswith("application/grpc-web"):
         raise ClusterError(

@@ -53,6 +53,16 @@ class Target:
     hint: str = ""
     serves_artifacts: bool = True
 
+    @property
+    def may_be_overheard(self) -> bool:
+        """Whether credentials go over a network in the clear, outside of a cluster's own."""
+        from kfp_sdg.teacher.transport import is_plain_loopback
+
+        parts = urlsplit(self.api)
+        inside = (parts.hostname or "").endswith((".svc", ".cluster.local"))
+        plain = parts.scheme == "http" and not is_plain_loopback(self.api)
+        return plain and not inside and bool(self.token or self.cookies)
+
     def run_page(self, run_id: str) -> str:
         """Return the address of a run's page in the dashboard, or "" where it is not known.
 
