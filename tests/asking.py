@@ -53,3 +53,12 @@ def variant(**changes: Any) -> Request:
     """Return HELLO with some fields changed."""
     fields = {"prompt": HELLO.prompt, "model": HELLO.model, "options": HELLO.options, **changes}
     return Request(**fields)
+
+
+@pytest.fixture(autouse=True)
+def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin each test of a file that imports this without a proxy and authorities of its own."""
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+    for name in (*names, "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)

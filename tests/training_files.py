@@ -1,9 +1,12 @@
-"""Generated rows and JSONL files for tests of post-processing and mixing."""
+"""Generated rows and JSONL files for tests of mixing and post-processing, and the latter run."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+
+from kfp_sdg.instructlab.mixing import TrainingSettings
+from kfp_sdg.instructlab.postprocess import Postprocessed, postprocess_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,6 +16,9 @@ SUFFIX = "2026-01-31T12_00_00"
 BIRDS = "knowledge_animals_birds"
 RHYMES = "compositional_skills_rhymes"
 NAMES = "compositional_skills_names"
+SYSTEM = "Be exact."
+NODES = f"node_datasets_{SUFFIX}"
+INSTRUCTIONS = {"spellcheck": ("Mend the spelling.", "Proofread it.")}
 
 
 def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
@@ -95,3 +101,22 @@ def simple_grounded(number: int, output: str | None = None) -> dict[str, Any]:
     for name in ("context", "question", "response", "evaluation", "score"):
         del row[name]
     return {**row, "output": output or f"Who met Bob in {number}?\nAnn did. Did she? Yes."}
+
+
+def settings(**more: Any) -> TrainingSettings:
+    """Return settings that no installation's recipes and instructions change."""
+    return TrainingSettings(
+        **{
+            "system_prompt": SYSTEM,
+            "auxiliary_instructions": INSTRUCTIONS,
+            "recipe_folders": (),
+            **more,
+        }
+    )
+
+
+def process(folder: Path, leaves: dict[str, list[dict[str, Any]]], **more: Any) -> Postprocessed:
+    """Write generated rows by leaf, and post-process them with some settings changed."""
+    for name, rows in leaves.items():
+        write_lines(folder / "generated" / f"{name}.jsonl", rows)
+    return postprocess_folder(folder / "generated", folder, SUFFIX, settings(**more))
