@@ -37,7 +37,7 @@ from kfp_sdg.cli.numbers import blocks_phrase
 from kfp_sdg.cli.options import ConfigRootOption, PluginOption
 from kfp_sdg.cli.output_files import refuse_input
 from kfp_sdg.cli.pipeline_file import PipelineSource, is_set
-from kfp_sdg.storage.text_files import write_file
+from kfp_sdg.text_files import write_file
 
 if TYPE_CHECKING:
     from kfp_sdg.compiler.package import CompiledGraph

@@ -11,7 +11,7 @@ import typer
 from kfp_sdg.cli.debug import DebugOption
 from kfp_sdg.cli.options import ReportFormat, ReportFormatOption
 from kfp_sdg.cli.output_files import refuse_input
-from kfp_sdg.storage.text_files import write_file
+from kfp_sdg.text_files import write_file
 
 _PARAMS = "params.yaml"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kfp_sdg.cli.debug import DebugOption
-from kfp_sdg.storage.text_files import write_files
+from kfp_sdg.text_files import write_files
 
 if TYPE_CHECKING:
     from kfp_sdg.cluster.manifests import Manifest

@@ -11,7 +11,7 @@ from kfp_sdg.cluster.manifests.kustomize import CONFIG_FILE, kustomization, kust
 from kfp_sdg.cluster.manifests.resources import pipeline_resources
 from kfp_sdg.cluster.manifests.yaml_text import Manifest, yaml_text
 from kfp_sdg.errors import Position, Problem, SpecError
-from kfp_sdg.storage.text_files import named_by_user, write_files
+from kfp_sdg.text_files import named_by_user, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
