@@ -21,6 +21,8 @@ rm -f pyarrow/libarrow_python*.so pyarrow/libarrow_python*.so.*.*.*
 
 # botocore: what it knows of AWS's four hundred services other than those that s3fs asks.
 [ ! -d botocore/data ] || find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sts -exec rm -rf {} +
+# Its examples, with made-up keys, and a list of authorities of its own, older than that of certifi, which it prefers.
+rm -f botocore/data/*/*/examples-*.json botocore/cacert.pem
 
 # kfp is there for its executor, which is in kfp/dsl.
 rm -rf kfp/cli kfp/client kfp/compiler kfp/components kfp/local kfp/registry
